@@ -9,7 +9,7 @@
     ├── UnreadableImageError  (ValueError)   one image that can't be decoded, with the reason
     ├── BackboneError         (RuntimeError) weights or a network that can't be used
     ├── ModelFileError        (ValueError)   a model file that is damaged, foreign or too new
-    └── MissingExtraError     (ImportError)  an optional dependency; names the command that installs it
+    └── MissingExtraError     (ImportError)  an optional dependency; names the command to type
 
 Each is also the built-in exception that a caller would expect, so ``except ValueError`` works.
 """
@@ -24,7 +24,7 @@ class OutgroupError(Exception):
 class InvalidParameterError(OutgroupError, ValueError):
     """An argument that can't be used as given.
 
-    The message reads "The 'x' parameter must be y. Got z instead.", plus the fix where there is one.
+    The message reads "The 'x' parameter must be y. Got z instead.", plus the fix if there is one.
     """
 
 

@@ -1,8 +1,8 @@
 """Registries: a new method is one new file with one class, found by name.
 
-`Registry` maps names to classes. A package such as ``detectors`` holds one registry; each module in it
-registers its class with a decorator, and `Registry.discover` imports the modules, so that adding a file
-is all it takes to add a method.
+`Registry` maps names to classes. A package such as ``detectors`` holds one registry; each module in
+it registers its class with a decorator, and `Registry.discover` imports the modules, so that adding
+a file is all it takes to add a method.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Registry(Generic[T]):
     'Circle'
     >>> shapes.get("cirle")
     Traceback (most recent call last):
-    outgroup.errors.InvalidParameterError: The 'shape' parameter must be one of 'circle'. Got 'cirle'
-    instead. Did you mean 'circle'?
+    outgroup.errors.InvalidParameterError: The 'shape' parameter must be one of 'circle'. Got
+    'cirle' instead. Did you mean 'circle'?
     """
 
     def __init__(self, kind: str, package: str) -> None:
@@ -76,12 +76,9 @@ class Registry(Generic[T]):
         InvalidParameterError
             If there is no such entry; the message lists what there is.
         """
-        if name not in self._entries:
-            self.discover()
-        try:
-            return self._entries[name]
-        except (KeyError, TypeError):
-            raise InvalidParameterError(self._unknown(name)) from None
+        if not isinstance(name, str) or name not in self:
+            raise InvalidParameterError(self._unknown(name))
+        return self._entries[name]
 
     def names(self) -> list[str]:
         """Return all names, sorted."""
