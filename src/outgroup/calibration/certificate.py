@@ -1,0 +1,113 @@
+"""What is promised, to whom, and on what evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from outgroup.binomial import smallest_n
+
+
+@dataclass(frozen=True)
+class Promise:
+    """One bound on one population.
+
+    Parameters
+    ----------
+    event : {"called other", "accepted"}
+        What happens to at most `bound` of the population.
+    population : str
+        Which images the promise is about, as in "images like your known ones".
+    bound : float
+        The promised share.
+    k, n : int
+        The event was seen in `k` of `n` held-out units.
+    unit : {"images", "groups"}
+        What `n` counts: groups where images came in groups.
+    confidence : float
+        Probability, over repeated collections of such data, that the promise is true.
+    asked : float or None
+        The share that had been asked for, or None if the bound is only reported.
+
+    Examples
+    --------
+    >>> print(Promise("called other", "images like your known ones", 0.0482, 12, 400).sentence)
+    At most 4.8 % of images like your known ones are called other (95 % confidence, n = 400).
+    """
+
+    event: str
+    population: str
+    bound: float
+    k: int
+    n: int
+    unit: str = "images"
+    confidence: float = 0.95
+    asked: float | None = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether the bound is within what was asked; True if nothing was asked."""
+        return self.asked is None or self.bound <= self.asked
+
+    @property
+    def sentence(self) -> str:
+        """The promise in plain words, with confidence and n."""
+        n = f"n = {self.n}" if self.unit == "images" else f"n = {self.n} {self.unit}"
+        text = (
+            f"At most {percent(self.bound)} of {self.population} are {self.event} "
+            f"({percent(self.confidence)} confidence, {n})."
+        )
+        if not self.kept and self.asked is not None:
+            needed = smallest_n(self.asked, self.confidence, rate=self.k / self.n)
+            text += f" {percent(self.asked)} was aimed at"
+            text += f": that takes n = {needed}." if needed else ", and is out of reach here."
+        return text
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """All that a threshold promises.
+
+    Parameters
+    ----------
+    promises : tuple of Promise
+        One for each population.
+    method : str
+        How the held-out scores came about: "out-of-fold" or "held-out".
+    """
+
+    promises: tuple[Promise, ...]
+    method: str = "out-of-fold"
+
+    @property
+    def sentence(self) -> str:
+        """Every promise, and that there is no other."""
+        said = " ".join(promise.sentence for promise in self.promises)
+        return f"{said} Nothing is promised for other images."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON-ready values; `from_dict` reads them back."""
+        return {
+            "method": self.method,
+            "promises": [asdict(p) for p in self.promises],
+            "sentence": self.sentence,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Certificate:
+        """Build a certificate from what `to_dict` returned."""
+        return cls(tuple(Promise(**p) for p in data["promises"]), data["method"])
+
+
+def percent(share: float) -> str:
+    """Write a share for people, with two significant digits and never rounded to 0 or 100 %.
+
+    Examples
+    --------
+    >>> percent(0.05), percent(0.0482), percent(0.00032), percent(0.99995), percent(1.0)
+    ('5 %', '4.8 %', '0.032 %', '99.995 %', '100 %')
+    """
+    distance = min(share, 1.0 - share) * 100
+    digits = 1 if distance >= 1 or distance <= 0 else 3
+    return f"{share * 100:.{digits}f}".rstrip("0").rstrip(".") + " %"

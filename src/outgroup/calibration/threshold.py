@@ -1,0 +1,178 @@
+"""Choosing the threshold, and saying what it promises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from outgroup.binomial import largest_k, smallest_n, upper_bound
+from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED, Budget
+from outgroup.calibration.certificate import Certificate, Promise, percent
+from outgroup.calibration.heldout import HeldOut
+from outgroup.errors import InfeasibleTargetError, InvalidParameterError
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A threshold and its certificate."""
+
+    threshold: float
+    certificate: Certificate
+
+
+def choose_threshold(
+    known: HeldOut,
+    others: HeldOut | None = None,
+    budget: Budget | None = None,
+    method: str = "out-of-fold",
+) -> Calibration:
+    """Choose the threshold that rejects the most within the budget.
+
+    The lowest threshold that the budget for known images allows is taken, because every image that
+    may be rejected without breaking that promise is one more other that is caught. With a budget
+    for negatives alone it is the highest that this one allows.
+
+    Parameters
+    ----------
+    known, others : HeldOut
+        Held-out scores of known images and, if there are any, of negatives.
+    budget : Budget or None
+        None is ``Budget()``.
+    method : str
+        How the scores came about, for the certificate.
+
+    Returns
+    -------
+    Calibration
+        An image is other iff its score is above ``threshold``.
+
+    Raises
+    ------
+    InfeasibleTargetError
+        If an asked promise can't be given; says the n that would do, or the trade-off there is.
+    InvalidParameterError
+        If a budget for negatives is given and there are none.
+
+    Examples
+    --------
+    >>> result = choose_threshold(HeldOut(range(100)))
+    >>> result.threshold
+    98.0
+    >>> print(result.certificate.sentence)
+    At most 4.7 % of images like your known ones are called other (95 % confidence, n = 100).
+    Nothing is promised for other images.
+    """
+    budget = budget or Budget()
+    if budget.max_other_accepted is not None and others is None:
+        raise InvalidParameterError(
+            "The 'max_other_accepted' parameter must be None when there are no negatives. Got "
+            f"{budget.max_other_accepted!r} instead. Give negatives, or leave it out."
+        )
+    asked_known = budget.max_known_rejected
+    if asked_known is None:
+        threshold = _threshold_for_others(others, budget)
+    elif asked_known == "auto":
+        asked_known = DEFAULT_KNOWN_REJECTED
+        k = max(0, largest_k(known.n, asked_known, budget.confidence))
+        threshold = known.lowest_threshold(k)
+        if budget.max_other_accepted is not None:
+            threshold = min(threshold, _threshold_for_others(others, budget))
+    else:
+        k = _allowed(known, "max_known_rejected", asked_known, budget.confidence)
+        threshold = known.lowest_threshold(k)
+
+    promises = [_known_promise(known, threshold, asked_known, budget)]
+    if others is not None:
+        promise = _other_promise(others, threshold, budget)
+        if not promise.kept:
+            raise _conflict(known, others, promise, budget)
+        promises.append(promise)
+    return Calibration(threshold, Certificate(tuple(promises), method))
+
+
+def trade_off(
+    known: HeldOut, others: HeldOut, confidence: float = 0.95
+) -> list[tuple[float, float, float]]:
+    """List what can be promised about both populations at once.
+
+    Parameters
+    ----------
+    known, others : HeldOut
+        Held-out scores of the two.
+    confidence : float, default=0.95
+        Confidence of each bound.
+
+    Returns
+    -------
+    list of (threshold, known_rejected, other_accepted)
+        Both shares are upper bounds; thresholds fall, so the first rises and the second falls.
+    """
+    rows: list[tuple[float, float, float]] = []
+    for share in (0.0, 0.01, 0.02, 0.05, 0.1, 0.2):
+        threshold = known.lowest_threshold(int(share * known.n))
+        rejected = upper_bound(known.rejected(threshold), known.n, confidence)
+        accepted = upper_bound(others.accepted(threshold), others.n, confidence)
+        if not rows or rows[-1][0] != threshold:
+            rows.append((threshold, rejected, accepted))
+    return rows
+
+
+def _allowed(held_out: HeldOut, name: str, asked: float, confidence: float) -> int:
+    k = largest_k(held_out.n, asked, confidence)
+    if k >= 0:
+        return k
+    needed = smallest_n(asked, confidence)
+    best = upper_bound(0, held_out.n, confidence)
+    raise InfeasibleTargetError(
+        f"{name!r} {asked} can't be promised with {percent(confidence)} confidence from "
+        f"{held_out.n} held-out {held_out.unit}: that takes at least {needed}, even if none of "
+        f"them fails. Add {(needed or 0) - held_out.n} more, or ask for {percent(best)} or more.",
+        n_needed=needed,
+    )
+
+
+def _threshold_for_others(others: HeldOut | None, budget: Budget) -> float:
+    assert others is not None
+    assert budget.max_other_accepted is not None
+    k = _allowed(others, "max_other_accepted", budget.max_other_accepted, budget.confidence)
+    return others.highest_threshold(k)
+
+
+def _known_promise(
+    known: HeldOut, threshold: float, asked: float | None, budget: Budget
+) -> Promise:
+    k = known.rejected(threshold)
+    bound = upper_bound(k, known.n, budget.confidence)
+    return Promise(
+        "called other", known.population, bound, k, known.n, known.unit, budget.confidence, asked
+    )
+
+
+def _other_promise(others: HeldOut, threshold: float, budget: Budget) -> Promise:
+    k = others.accepted(threshold)
+    bound = upper_bound(k, others.n, budget.confidence)
+    asked = budget.max_other_accepted
+    return Promise(
+        "accepted", others.population, bound, k, others.n, others.unit, budget.confidence, asked
+    )
+
+
+def _conflict(
+    known: HeldOut, others: HeldOut, promise: Promise, budget: Budget
+) -> InfeasibleTargetError:
+    asked = budget.max_other_accepted
+    assert asked is not None
+    needed = smallest_n(asked, budget.confidence, rate=promise.k / promise.n)
+    lines = [
+        f"'max_known_rejected' {budget.max_known_rejected} and 'max_other_accepted' {asked} can't "
+        f"both be promised with {percent(budget.confidence)} confidence: within the first, "
+        f"{promise.k} of {promise.n} held-out {promise.unit} of {promise.population} are accepted "
+        f"(at most {percent(promise.bound)})."
+    ]
+    if needed:
+        lines.append(f"With this share of failures, {needed} negatives would be enough.")
+    lines.append("What these data can promise together (known called other, negatives accepted):")
+    lines += [
+        f"  {percent(rejected):>8}  {percent(accepted):>8}"
+        for _, rejected, accepted in trade_off(known, others, budget.confidence)
+    ]
+    return InfeasibleTargetError("\n".join(lines), n_needed=needed)

@@ -1,0 +1,83 @@
+"""What heads, detectors and strategies have in common: name, parameters, arrays, a state.
+
+A fitted component is parameters (plain JSON values), arrays, and other components. Its `State`
+holds just these, so that a model can be saved and loaded without pickle, and `frozen` gives the
+unfitted component with all that fitting had chosen, which is what out-of-fold models are made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+ComponentT = TypeVar("ComponentT", bound="Component")
+
+
+@dataclass(frozen=True)
+class State:
+    """A fitted component as data.
+
+    Parameters
+    ----------
+    name : str
+        The name it is registered under.
+    parameters : dict
+        Constructor arguments, JSON values only.
+    arrays : dict of str to ndarray
+        What fitting learned.
+    parts : dict of str to State
+        Components inside it.
+    """
+
+    name: str
+    parameters: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
+    parts: dict[str, State] = field(default_factory=dict)
+
+
+class Component:
+    """Base of heads, detectors and strategies.
+
+    A subclass names its constructor arguments in `parameters`, those that fitting chooses when they
+    are None in `tuned` (the choice is the attribute of the same name with an underscore behind it),
+    the arrays that fitting sets in `arrays`, and attributes that are components in `parts`.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    reference: ClassVar[str] = ""
+    parameters: ClassVar[tuple[str, ...]] = ()
+    tuned: ClassVar[tuple[str, ...]] = ()
+    arrays: ClassVar[tuple[str, ...]] = ()
+    parts: ClassVar[tuple[str, ...]] = ()
+
+    def frozen(self: ComponentT) -> ComponentT:
+        """Return an unfitted copy with all that fitting chose as given parameters."""
+        values = {name: getattr(self, name) for name in self.parameters}
+        values.update({name: getattr(self, f"{name}_", values[name]) for name in self.tuned})
+        values.update({name: getattr(self, name).frozen() for name in self.parts})
+        return type(self)(**values)
+
+    def state(self) -> State:
+        """Return the fitted component as data."""
+        values = {name: getattr(self, name) for name in self.parameters}
+        values.update({name: getattr(self, f"{name}_", values[name]) for name in self.tuned})
+        return State(
+            name=self.name,
+            parameters=values,
+            arrays={name: np.asarray(getattr(self, name)) for name in self.arrays},
+            parts={name: getattr(self, name).state() for name in self.parts},
+        )
+
+    @classmethod
+    def from_state(cls: type[ComponentT], state: State, parts: dict[str, Component]) -> ComponentT:
+        """Build the fitted component from its state and its parts, already built."""
+        component = cls(**state.parameters, **parts)
+        for name in cls.tuned:
+            setattr(component, f"{name}_", state.parameters[name])
+        for name in cls.arrays:
+            setattr(component, name, state.arrays[name])
+        return component

@@ -1,0 +1,93 @@
+"""What a detector is, and where detectors are registered."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.component import Component
+from outgroup.registry import Registry
+
+
+class Detector(Component, ABC):
+    """Gives every row an other-score: higher = more other."""
+
+    #: What `other_score` looks at: "features" (embeddings) or "logits" (class scores of a head).
+    on: ClassVar[str]
+
+
+class LogitDetector(Detector):
+    """A detector that only looks at the logits of a head, and has nothing to learn."""
+
+    on = "logits"
+
+    @abstractmethod
+    def other_score(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return scores of shape (n,) for logits of shape (n, K)."""
+
+
+class FeatureDetector(Detector):
+    """A detector that learns what known embeddings look like."""
+
+    on = "features"
+
+    def cross_fit(
+        self, X: NDArray[Any], y: NDArray[np.int64], folds: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Choose what is to be tuned, and return scores by models that have not seen the row.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d), floating
+            Embeddings.
+        y : ndarray of shape (n,), int64
+            Class indices, -1 for negatives, which are scored and not learned from.
+        folds : ndarray of shape (n,), int64
+            The model that scores a row has learned from the known rows of the other folds.
+        """
+        known = y >= 0
+        self.tune(X[known], y[known])
+        scores = np.empty(len(X))
+        for fold in np.unique(folds):
+            train = known & (folds != fold)
+            model = self.frozen().fit(X[train], y[train])
+            scores[folds == fold] = model.other_score(X[folds == fold])
+        return scores
+
+    def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
+        """Choose from all known rows what stays fixed in each fold; by default nothing."""
+
+    @abstractmethod
+    def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> FeatureDetector:
+        """Learn from known rows (n, d) and their class indices (n,)."""
+
+    @abstractmethod
+    def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return scores of shape (n,) for embeddings of shape (n, d)."""
+
+
+DETECTORS: Registry[Detector] = Registry("detector", "outgroup.detectors")
+
+
+def unit_rows(X: NDArray[Any]) -> NDArray[np.float64]:
+    """Return rows scaled to length 1, in float64; a zero row stays zero.
+
+    Examples
+    --------
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    X = np.asarray(X, dtype=np.float64)
+    length = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(length > 0, length, 1.0)
+
+
+def log_sum_exp(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return log(sum(exp(row))) of each row, safe for any finite logits."""
+    top = logits.max(axis=1)
+    result: NDArray[np.float64] = top + np.log(np.exp(logits - top[:, np.newaxis]).sum(axis=1))
+    return result

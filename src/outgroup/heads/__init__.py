@@ -1,0 +1,8 @@
+"""Heads: embeddings in, class scores out.
+
+To add one, write a module here with one class that derives from `Head` and registers itself.
+"""
+
+from outgroup.heads.base import HEADS, OTHER, Head
+
+__all__ = ["HEADS", "OTHER", "Head"]

@@ -1,0 +1,146 @@
+"""Linear logits on standardised features, fitted by L-BFGS.
+
+Minimises ``loss(X W + b) + strength / 2 * |W|^2`` where the weights of the rows add up to one in
+each output, so that a strength means the same for ten images and ten thousand. Products with the
+data are made in the precision of the data, everything else in float64.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.errors import InvalidParameterError
+from outgroup.heads.base import Head
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+#: Strengths of regularisation that are tried, from strong to weak.
+STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
+
+
+class LinearHead(Head):
+    """Base of linear heads; a subclass gives the loss and what its targets and weights are.
+
+    Parameters
+    ----------
+    strength : float or None, default=None
+        Weight of the squared norm of the coefficients of standardised features; None: the one with
+        the least held-out loss in cross-validation.
+    """
+
+    parameters = ("strength",)
+    tuned = ("strength",)
+    arrays = ("mean", "scale", "coef")
+
+    def __init__(self, strength: float | None = None) -> None:
+        if strength is not None and not strength > 0:
+            raise InvalidParameterError(
+                f"The 'strength' parameter must be above 0, or None. Got {strength!r} instead."
+            )
+        self.strength = strength
+        self.strength_ = strength
+
+    @staticmethod
+    @abstractmethod
+    def targets(y: Labels, n_classes: int) -> tuple[Array, Array]:
+        """Return targets and weights, both (n, K); each class weighs the same in them."""
+
+    @staticmethod
+    @abstractmethod
+    def loss(logits: Array, targets: Array, weights: Array) -> tuple[float, Array]:
+        """Return the loss summed over all cells, and its slope in the logits."""
+
+    def cross_fit(self, X: NDArray[Any], y: Labels, folds: Labels) -> Array:
+        """See `Head.cross_fit`.
+
+        All folds are fitted in one run: their coefficients stand side by side, and a row that a
+        fold holds out has weight zero in that fold's columns. One product with the data serves
+        them all, which is what costs the time.
+        """
+        Z, n_classes = self._standardise(X), int(y.max()) + 1
+        numbers = np.unique(folds)
+        targets = np.tile(self.targets(y, n_classes)[0], len(numbers))
+        weights = np.hstack([self._weights(y, n_classes, folds != fold) for fold in numbers])
+        held_weights = np.hstack([self._weights(y, n_classes, folds == fold) for fold in numbers])
+
+        coef = np.zeros((Z.shape[1] + 1, targets.shape[1]))
+        best, best_loss = coef, np.inf
+        for strength in STRENGTHS if self.strength is None else (self.strength,):
+            coef = self._minimise(Z, targets, weights, strength, start=coef, tolerance=1e-6)
+            held_loss = self.loss(_product(Z, coef), targets, held_weights)[0]
+            if held_loss >= best_loss:
+                break  # weaker still only fits the noise better
+            best, best_loss, self.strength_ = coef, held_loss, strength
+
+        logits = _product(Z, best).reshape(len(y), len(numbers), n_classes)
+        return logits[np.arange(len(y)), np.searchsorted(numbers, folds)]
+
+    def fit(self, X: NDArray[Any], y: Labels) -> LinearHead:
+        """See `Head.fit`."""
+        if self.strength_ is None:
+            raise InvalidParameterError("'strength' is None: call cross_fit first, or set it.")
+        Z, n_classes = self._standardise(X), int(y.max()) + 1
+        start = np.zeros((Z.shape[1] + 1, n_classes))
+        targets, weights = self.targets(y, n_classes)
+        self.coef = self._minimise(Z, targets, weights, self.strength_, start, tolerance=1e-9)
+        return self
+
+    def logits(self, X: NDArray[Any]) -> Array:
+        """See `Head.logits`."""
+        return _product((X - self.mean) / self.scale, self.coef)
+
+    def _weights(self, y: Labels, n_classes: int, rows: NDArray[np.bool_]) -> Array:
+        weights = np.zeros((len(y), n_classes))
+        weights[rows] = self.targets(y[rows], n_classes)[1]
+        return weights
+
+    def _standardise(self, X: NDArray[Any]) -> NDArray[Any]:
+        self.mean = X.mean(axis=0, dtype=np.float64)
+        scale = X.std(axis=0, dtype=np.float64)
+        # A (nearly) constant column is left small: divided by its own scale it would be noise.
+        typical = float(np.sqrt((scale**2).mean())) or 1.0
+        self.scale = np.where(scale > 1e-3 * typical, scale, typical)
+        standardised: NDArray[Any] = ((X - self.mean) / self.scale).astype(X.dtype, copy=False)
+        return standardised
+
+    def _minimise(
+        self,
+        Z: NDArray[Any],
+        targets: Array,
+        weights: Array,
+        strength: float,
+        start: Array,
+        tolerance: float,
+    ) -> Array:
+        from scipy.optimize import minimize  # slow to import, and prediction does without
+        from threadpoolctl import threadpool_limits
+
+        shape = start.shape
+
+        def objective(flat: Array) -> tuple[float, Array]:
+            coef = flat.reshape(shape)
+            value, slope = self.loss(_product(Z, coef), targets, weights)
+            gradient = np.empty(shape)
+            gradient[:-1] = (slope.T.astype(Z.dtype) @ Z).T + strength * coef[:-1]
+            gradient[-1] = slope.sum(axis=0)
+            return value + 0.5 * strength * float((coef[:-1] ** 2).sum()), gradient.ravel()
+
+        options = {"maxiter": 1000, "maxcor": 10, "ftol": tolerance, "gtol": 1e-6}
+        # These products wait for memory, not for arithmetic, and NumPy and SciPy bring a thread
+        # pool each: with two threads in both they fight over the cores, up to ten times slower.
+        with threadpool_limits(limits=1):
+            result = minimize(
+                objective, start.ravel(), jac=True, method="L-BFGS-B", options=options
+            )
+        solution: Array = result.x.reshape(shape)
+        return solution
+
+
+def _product(Z: NDArray[Any], coef: Array) -> Array:
+    product: Array = (Z @ coef[:-1].astype(Z.dtype)).astype(np.float64) + coef[-1]
+    return product

@@ -1,0 +1,58 @@
+"""What a head is, and where heads are registered."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.component import Component
+from outgroup.registry import Registry
+
+#: Class index of a negative in an index vector ``y``; classes count from 0.
+OTHER = -1
+
+
+class Head(Component, ABC):
+    """A classifier on embeddings.
+
+    Rows are of any floating dtype; ``y`` holds class indices from 0, and `OTHER` for negatives.
+    """
+
+    @abstractmethod
+    def cross_fit(
+        self, X: NDArray[Any], y: NDArray[np.int64], folds: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Choose what is to be tuned, and return logits by models that have not seen the row.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, d), floating
+            Embeddings.
+        y : ndarray of shape (n,), int64
+            Class indices, `OTHER` for negatives.
+        folds : ndarray of shape (n,), int64
+            The model that scores a row has learned from all rows of the other folds.
+
+        Returns
+        -------
+        ndarray of shape (n, K), float64
+        """
+
+    @abstractmethod
+    def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> Head:
+        """Learn from all rows, with what `cross_fit` or the constructor fixed."""
+
+    @abstractmethod
+    def logits(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return unbounded class scores of shape (n, K)."""
+
+    @staticmethod
+    @abstractmethod
+    def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map logits to scores in [0, 1], of the same shape."""
+
+
+HEADS: Registry[Head] = Registry("head", "outgroup.heads")

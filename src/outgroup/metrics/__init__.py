@@ -1,0 +1,19 @@
+"""Figures of merit from labels and other-scores; nothing here picks a threshold.
+
+The positive class is *other* throughout, and a higher score means more other.
+"""
+
+from outgroup.metrics.evaluation import ClassResult, Evaluation, UnknownResult, evaluate
+from outgroup.metrics.ranking import auroc, auroc_interval, fpr_at_tpr
+from outgroup.metrics.rate import Rate
+
+__all__ = [
+    "ClassResult",
+    "Evaluation",
+    "Rate",
+    "UnknownResult",
+    "auroc",
+    "auroc_interval",
+    "evaluate",
+    "fpr_at_tpr",
+]

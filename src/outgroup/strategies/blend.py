@@ -1,0 +1,99 @@
+"""Two scores that miss different things, added up."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.detectors import FeatureDetector, LogitDetector
+from outgroup.detectors.mahalanobis import Mahalanobis
+from outgroup.detectors.max_logit import MaxLogit
+from outgroup.heads import Head
+from outgroup.heads.linear_softmax import LinearSoftmax
+from outgroup.strategies.base import STRATEGIES, Features, Scores, Strategy, head_input, take
+from outgroup.strategies.softmax import cross_fit_on_known
+
+
+@STRATEGIES.register("blend")
+class Blend(Strategy):
+    """Sum of a distance of the embedding and a score of the logits, each robustly standardised.
+
+    The distance knows textures and clip art, which a linear head gives any label; the logits know
+    what tells one animal from another, which a distance drowns in all other directions. The scale
+    of each is the median and the median absolute deviation over *held-out* known images: on those
+    that fitted it a distance is far too small, and would rule the sum.
+
+    Parameters
+    ----------
+    head : Head or None
+        None is `LinearSoftmax`.
+    distance : FeatureDetector or None
+        None is the Mahalanobis distance.
+    confidence : LogitDetector or None
+        None is the maximum logit.
+    scaling : list of float or None
+        Centre and scale of the distance, then of the confidence; None: found by `cross_fit`.
+    """
+
+    name = "blend"
+    summary = "Mahalanobis distance + maximum logit, standardised on held-out images"
+    reference = "outgroup; members: Lee et al. 2018, Hendrycks et al. 2022"
+    parameters = ("scaling",)
+    tuned = ("scaling",)
+    parts = ("head", "distance", "confidence")
+
+    def __init__(
+        self,
+        head: Head | None = None,
+        distance: FeatureDetector | None = None,
+        confidence: LogitDetector | None = None,
+        scaling: list[float] | None = None,
+    ) -> None:
+        self.head = head or LinearSoftmax()
+        self.distance = distance or Mahalanobis()
+        self.confidence = confidence or MaxLogit()
+        self.scaling = scaling
+        self.scaling_ = scaling
+
+    def cross_fit(
+        self, features: Features, y: NDArray[np.int64], folds: NDArray[np.int64]
+    ) -> Scores:
+        """See `Strategy.cross_fit`."""
+        logits = cross_fit_on_known(self.head, features, y, folds)
+        distance = self.distance.cross_fit(features["last"], y, folds)
+        if self.scaling is None:
+            confidence = self.confidence.other_score(logits)
+            self.scaling_ = [*centre_and_scale(distance[y >= 0])]
+            self.scaling_ += centre_and_scale(confidence[y >= 0])
+        return self._scores(logits, distance)
+
+    def fit(self, features: Features, y: NDArray[np.int64]) -> Blend:
+        """See `Strategy.fit`; negatives are not learned from."""
+        known = take(features, y >= 0)
+        self.head.fit(head_input(known), y[y >= 0])
+        self.distance.fit(known["last"], y[y >= 0])
+        return self
+
+    def score(self, features: Features) -> Scores:
+        """See `Strategy.score`."""
+        logits = self.head.logits(head_input(features))
+        return self._scores(logits, self.distance.other_score(features["last"]))
+
+    def _scores(self, logits: NDArray[np.float64], distance: NDArray[np.float64]) -> Scores:
+        assert self.scaling_ is not None
+        centre_d, scale_d, centre_c, scale_c = self.scaling_
+        confidence = self.confidence.other_score(logits)
+        other_score = (distance - centre_d) / scale_d + (confidence - centre_c) / scale_c
+        return Scores(self.head.probabilities(logits), other_score)
+
+
+def centre_and_scale(scores: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the median and the median absolute deviation, 1 in place of a deviation of 0.
+
+    Examples
+    --------
+    >>> centre_and_scale(np.array([1.0, 2.0, 3.0, 100.0]))
+    (2.5, 1.0)
+    """
+    centre = float(np.median(scores))
+    return centre, float(np.median(np.abs(scores - centre))) or 1.0

@@ -1,0 +1,60 @@
+"""A closed-set softmax for the label, and a detector of unusual embeddings for "other"."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.detectors import FeatureDetector
+from outgroup.detectors.mahalanobis import Mahalanobis
+from outgroup.heads import Head
+from outgroup.heads.linear_softmax import LinearSoftmax
+from outgroup.strategies.base import STRATEGIES, Features, Scores, Strategy, head_input, take
+from outgroup.strategies.softmax import cross_fit_on_known
+
+
+@STRATEGIES.register("detector")
+class DetectorStrategy(Strategy):
+    """Call an image other when its embedding is far from the known ones.
+
+    Parameters
+    ----------
+    head : Head or None
+        None is `LinearSoftmax`; only the label comes from it.
+    detector : FeatureDetector or None
+        None is the Mahalanobis distance.
+
+    References
+    ----------
+    K. Lee et al., A Simple Unified Framework for Detecting Out-of-Distribution Samples and
+    Adversarial Attacks, NeurIPS 2018.
+    """
+
+    name = "detector"
+    summary = "distance of the embedding from the known classes (Mahalanobis)"
+    reference = "Lee et al. 2018"
+    parts = ("head", "detector")
+
+    def __init__(self, head: Head | None = None, detector: FeatureDetector | None = None) -> None:
+        self.head = head or LinearSoftmax()
+        self.detector = detector or Mahalanobis()
+
+    def cross_fit(
+        self, features: Features, y: NDArray[np.int64], folds: NDArray[np.int64]
+    ) -> Scores:
+        """See `Strategy.cross_fit`."""
+        logits = cross_fit_on_known(self.head, features, y, folds)
+        distance = self.detector.cross_fit(features["last"], y, folds)
+        return Scores(self.head.probabilities(logits), distance)
+
+    def fit(self, features: Features, y: NDArray[np.int64]) -> DetectorStrategy:
+        """See `Strategy.fit`; negatives are not learned from."""
+        known = take(features, y >= 0)
+        self.head.fit(head_input(known), y[y >= 0])
+        self.detector.fit(known["last"], y[y >= 0])
+        return self
+
+    def score(self, features: Features) -> Scores:
+        """See `Strategy.score`."""
+        logits = self.head.logits(head_input(features))
+        return Scores(self.head.probabilities(logits), self.detector.other_score(features["last"]))
