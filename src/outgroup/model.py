@@ -1,0 +1,242 @@
+"""A strategy that was fitted, with its threshold and certificate: embeddings in, answers out.
+
+Fitting takes the one road of every strategy: fold, cross-fit, choose the threshold from held-out
+scores, fit to everything. Predicting needs NumPy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.calibration import Budget, Certificate, HeldOut, assign_folds, choose_threshold
+from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.predictions import Predictions
+from outgroup.strategies import Features, Strategy
+
+OTHERS = "images like your negatives"
+
+
+@dataclass(frozen=True)
+class OpenSetModel:
+    """A fitted strategy and what it takes to decide.
+
+    Parameters
+    ----------
+    classes : tuple of str
+        Names of the K classes, sorted.
+    strategy : Strategy
+        Fitted.
+    threshold : float
+        An image is other iff its other-score is above this.
+    certificate : Certificate
+        What the threshold promises.
+    known_scores, other_scores : ndarray of shape (n_known,) and (n_others,), float64
+        The held-out other-scores that the threshold was chosen from.
+    """
+
+    classes: tuple[str, ...]
+    strategy: Strategy
+    threshold: float
+    certificate: Certificate
+    known_scores: NDArray[np.float64]
+    other_scores: NDArray[np.float64]
+
+    def predict(
+        self,
+        features: Features,
+        paths: Sequence[str | None] | None = None,
+        errors: Sequence[str | None] | None = None,
+    ) -> Predictions:
+        """Answer for n images.
+
+        Parameters
+        ----------
+        features : mapping of str to ndarray of shape (n, d)
+            Embeddings by layer; rows of images with an error are not looked at.
+        paths : sequence of (str or None) or None
+            Where the images came from.
+        errors : sequence of (str or None) or None
+            Why an image could not be read, None for those that could.
+
+        Returns
+        -------
+        Predictions
+        """
+        n = len(features["last"])
+        none: tuple[None, ...] = (None,) * n
+        errors = none if errors is None else tuple(errors)
+        readable = np.array([error is None for error in errors], dtype=bool)
+        class_scores = np.full((n, len(self.classes)), np.nan)
+        other_score = np.full(n, np.nan)
+        if readable.any():
+            rows = {layer: values[readable] for layer, values in features.items()}
+            class_scores[readable], other_score[readable] = self.strategy.score(rows)
+        return Predictions(
+            classes=self.classes,
+            class_scores=class_scores,
+            other_score=other_score,
+            threshold=self.threshold,
+            paths=none if paths is None else tuple(paths),
+            errors=errors,
+        )
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Embeddings with what is known about them, checked.
+
+    Parameters
+    ----------
+    features : mapping of str to ndarray of shape (n, d)
+        Embeddings by layer, finite.
+    y : ndarray of shape (n,), int64
+        Class index of each image, -1 for negatives.
+    classes : tuple of str
+        Names of the K classes.
+    groups : sequence of (str or None) or None, length n
+        Images with the same group are never split; None stands alone.
+    origins : sequence of str or None, length n
+        Folder or source of each image; negatives of one folder are held out together.
+
+    Raises
+    ------
+    InvalidDataError
+        If embeddings are not finite, there is no known image, or a class has fewer than two.
+    """
+
+    features: Features
+    y: NDArray[np.int64]
+    classes: tuple[str, ...]
+    groups: Sequence[str | None] | None = None
+    origins: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        for layer, values in self.features.items():
+            finite = np.isfinite(values).all(axis=1)
+            if not finite.all():
+                raise InvalidDataError(
+                    f"Layer {layer!r} of the embeddings has NaN or infinite values in "
+                    f"{int((~finite).sum())} rows. Leave these rows out."
+                )
+        if not self.classes:
+            raise InvalidDataError(
+                "There are no known images: every label is None, which means other. Label the "
+                "images of at least one class."
+            )
+        counts = np.bincount(self.y[self.y >= 0], minlength=len(self.classes))
+        for name, count in zip(self.classes, counts, strict=True):
+            if count < 2:
+                raise InvalidDataError(
+                    f"Class {name!r} has {count} readable images. At least 2 are needed to hold "
+                    "one out, and some 30 for a good model: add images, or leave the class out."
+                )
+
+    @classmethod
+    def from_labels(
+        cls,
+        features: Features,
+        labels: Sequence[str | None],
+        groups: Sequence[str | None] | None = None,
+        origins: Sequence[str] | None = None,
+    ) -> TrainingSet:
+        """Make one from class names, None being other; the classes are sorted by name."""
+        classes = tuple(sorted({label for label in labels if label is not None}))
+        index: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
+        y = np.array([index.get(label, -1) for label in labels], dtype=np.int64)
+        return cls(features, y, classes, groups, origins)
+
+    @property
+    def units(self) -> NDArray[np.str_] | None:
+        """What a bound counts: the group of each image, or the image itself if it has none.
+
+        None if no image has a group.
+        """
+        if self.groups is None or all(group is None for group in self.groups):
+            return None
+        return np.array(
+            [f"image {i}" if g is None else f"group {g}" for i, g in enumerate(self.groups)]
+        )
+
+
+def fit_model(
+    data: TrainingSet,
+    strategy: Strategy,
+    budget: Budget | None = None,
+    n_folds: int = 5,
+    seed: int = 0,
+) -> OpenSetModel:
+    """Fit a strategy and choose its threshold from held-out scores.
+
+    Parameters
+    ----------
+    data : TrainingSet
+        Embeddings and labels.
+    strategy : Strategy
+        Unfitted; it is fitted in place.
+    budget : Budget or None
+        What the threshold has to keep; None is ``Budget()``.
+    n_folds : int, default=5
+        Each image is scored by a model that learned from the other folds.
+    seed : int, default=0
+        Seed of the folds.
+
+    Returns
+    -------
+    OpenSetModel
+
+    Raises
+    ------
+    InvalidParameterError
+        If the strategy can't be had with these data.
+    InfeasibleTargetError
+        If a promise that was asked for can't be given.
+    """
+    y, known = data.y, data.y >= 0
+    if strategy.needs_others and known.all():
+        raise InvalidParameterError(
+            f"The strategy {strategy.name!r} learns from negatives, and there are none. Give some, "
+            "or take a strategy that needs none, such as 'blend'."
+        )
+    if len(data.classes) < 2 and not (strategy.uses_others and not known.all()):
+        raise InvalidParameterError(
+            f"The strategy {strategy.name!r} needs at least 2 classes, or negatives that it can "
+            f"learn from. Got the one class {data.classes[0]!r}."
+        )
+    held_out = strategy.cross_fit(data.features, y, _folds(data, n_folds, seed)).other_score
+    known_held = HeldOut(held_out[known], _rows(data.units, known))
+    others_held = None
+    if strategy.uses_others and not known.all():
+        others_held = HeldOut(held_out[~known], _rows(data.units, ~known), OTHERS)
+    calibration = choose_threshold(known_held, others_held, budget)
+    strategy.fit(data.features, y)
+    return OpenSetModel(
+        classes=data.classes,
+        strategy=strategy,
+        threshold=calibration.threshold,
+        certificate=calibration.certificate,
+        known_scores=held_out[known],
+        other_scores=held_out[~known],
+    )
+
+
+def _folds(data: TrainingSet, n_folds: int, seed: int) -> NDArray[np.int64]:
+    """Deal known images by class, and negatives by folder so that each meets unseen kinds."""
+    known = data.y >= 0
+    folds = np.empty(len(known), dtype=np.int64)
+    folds[known] = assign_folds(data.y[known], n_folds, _rows(data.units, known), seed)
+    if not known.all():
+        groups = _rows(data.units, ~known)
+        if groups is None and data.origins is not None:
+            origins = np.array(data.origins)[~known]
+            # With fewer folders than folds some models would see hardly any kind of negative.
+            groups = origins if len(np.unique(origins)) >= n_folds else None
+        folds[~known] = assign_folds(data.y[~known], n_folds, groups, seed)
+    return folds
+
+
+def _rows(units: NDArray[np.str_] | None, mask: NDArray[np.bool_]) -> NDArray[np.str_] | None:
+    return None if units is None else units[mask]
