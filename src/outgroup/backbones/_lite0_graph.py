@@ -1,8 +1,8 @@
 """EfficientNet-Lite0's weights as an ONNX graph that takes pixels as they are.
 
 BatchNorm is folded into the convolutions in float64 and rounded once. Normalisation is part of the
-graph, as nodes of its own: folded into the first convolution it would be wrong at the borders, where
-that convolution pads with zeros *after* normalisation.
+graph, as nodes of its own: folded into the first convolution it would be wrong at the borders,
+where that convolution pads with zeros *after* normalisation.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class _GraphWriter:
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
 
-    def constant(self, name: str, value: np.ndarray) -> str:
-        self.initializers.append(self._from_array(np.ascontiguousarray(value), name))
+    def constant(self, name: str, value: np.ndarray | float) -> str:
+        self.initializers.append(self._from_array(np.asarray(value, np.float32), name))
         return name
 
     def node(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
@@ -133,10 +133,10 @@ def build_graph(weights: Mapping[str, np.ndarray]) -> bytes:
     from onnx import TensorProto, helper
 
     graph = _GraphWriter(weights)
-    graph.constant("zero", np.float32(0))
-    graph.constant("six", np.float32(6))
-    graph.constant("mean", np.float32(_MEAN))
-    graph.constant("std", np.float32(_STD))
+    graph.constant("zero", 0.0)
+    graph.constant("six", 6.0)
+    graph.constant("mean", _MEAN)
+    graph.constant("std", _STD)
 
     size = lite0.IMAGE_SIZE
     x = graph.node("Transpose", ["images"], "channels_first", perm=[0, 3, 1, 2])
@@ -155,11 +155,6 @@ def build_graph(weights: Mapping[str, np.ndarray]) -> bytes:
     graph.node("Gemm", [x, *fc], "logits", transB=1)
 
     shape = ["n", lite0.IMAGE_SIZE, lite0.IMAGE_SIZE, 3]
-    dims = {
-        "last": lite0.HEAD_CHANNELS,
-        "second_last": lite0.STAGES[-1].channels,
-        "logits": lite0.CLASSES,
-    }
     model = helper.make_model(
         helper.make_graph(
             graph.nodes,
@@ -167,7 +162,7 @@ def build_graph(weights: Mapping[str, np.ndarray]) -> bytes:
             [helper.make_tensor_value_info("images", TensorProto.UINT8, shape)],
             [
                 helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", dim])
-                for name, dim in dims.items()
+                for name, dim in lite0.LAYERS.items()
             ],
             graph.initializers,
         ),

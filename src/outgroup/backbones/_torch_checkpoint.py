@@ -16,7 +16,8 @@ import math
 import pickle
 import pickletools
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -27,20 +28,25 @@ _PROTOCOL = 1001
 _COUNT_BYTES = 8
 
 _OPCODES = frozenset(
-    "PROTO STOP MARK GLOBAL REDUCE BUILD BINPERSID NONE NEWTRUE NEWFALSE LONG1 "
-    "BININT BININT1 BININT2 BINUNICODE TUPLE EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 "
-    "EMPTY_DICT SETITEM SETITEMS EMPTY_LIST APPEND APPENDS "
-    "BINPUT LONG_BINPUT BINGET LONG_BINGET".split()
+    [
+        *("PROTO", "STOP", "MARK", "GLOBAL", "REDUCE", "BUILD", "BINPERSID"),
+        *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINUNICODE"),
+        *("TUPLE", "EMPTY_TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS"),
+        *("EMPTY_DICT", "SETITEM", "SETITEMS"),
+        *("BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
+    ]
 )
 
 
-class _Storage(NamedTuple):
+@dataclass(frozen=True)
+class _Storage:
     key: str
     dtype: np.dtype[Any]
     count: int
 
 
-class _Tensor(NamedTuple):
+@dataclass(frozen=True)
+class _Tensor:
     storage: _Storage
     offset: int
     shape: tuple[int, ...]
@@ -105,7 +111,7 @@ def _unpickle(file: io.BytesIO) -> tuple[Any, dict[str, _Storage]]:
         if opcode.name not in _OPCODES:
             raise pickle.UnpicklingError(f"it uses the opcode {opcode.name}")
         # The memo is an array as long as its highest index, whatever is put into it.
-        if opcode.name == "LONG_BINPUT" and argument > limit:
+        if opcode.name == "LONG_BINPUT" and int(argument or 0) > limit:
             raise pickle.UnpicklingError("a memo larger than the file")
     file.seek(start)
     unpickler = _CheckpointUnpickler(file)

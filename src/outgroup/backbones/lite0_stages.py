@@ -8,6 +8,7 @@ weights were converted from TensorFlow, hence its "same" padding and its BatchNo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 IMAGE_SIZE = 224
@@ -38,7 +39,12 @@ STAGES = (
 )
 
 
-class Block(NamedTuple):
+LAYERS = {"last": HEAD_CHANNELS, "second_last": STAGES[-1].channels, "logits": CLASSES}
+"""The outputs: the head convolution pooled, its input pooled, the class scores."""
+
+
+@dataclass(frozen=True)
+class Block:
     """One inverted-residual block: widen 1x1, depthwise kernel x kernel, project 1x1."""
 
     index: int
