@@ -1,0 +1,62 @@
+"""A progress bar on standard error, for work that takes long enough to wonder."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+
+class ProgressBar:
+    """Counts images; after a second it shows the count, the rate and the time left.
+
+    Standard output is never written to: it belongs to the results.
+
+    Parameters
+    ----------
+    total : int or None
+        How many images there are, where that is known.
+    shown : bool or None
+        Whether the bar may be shown; None shows it if standard error is a terminal.
+    delay : float
+        Seconds until it is shown. What takes less needs no bar, and no time to load one.
+
+    Examples
+    --------
+    >>> with ProgressBar(total=3, shown=False) as bar:
+    ...     bar.advance()
+    """
+
+    def __init__(self, total: int | None, shown: bool | None = None, delay: float = 1.0) -> None:
+        self._total = total
+        self._shown = sys.stderr.isatty() if shown is None else shown
+        self._start = time.monotonic() + delay
+        self._count = 0
+        self._bar: Any = None
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self) -> None:
+        """Count one more image."""
+        self._count += 1
+        if not self._shown or time.monotonic() < self._start:
+            return
+        if self._bar is None:
+            self._bar = _open_bar(self._total)
+        self._bar.update(self._bar.task_ids[0], completed=self._count)
+
+
+def _open_bar(total: int | None) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = ("images", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task("images", total=total)
+    bar.start()
+    return bar
