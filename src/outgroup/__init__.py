@@ -1,3 +1,48 @@
-"""Image classifiers that know when an image is none of their classes."""
+"""Image classifiers that know when an image is none of their classes.
+
+>>> import outgroup
+>>> outgroup.ImageClassifier(strategy="sigmoid").strategy
+'sigmoid'
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from outgroup.classifier import ImageClassifier, load
+    from outgroup.estimator import OpenSetClassifier
+    from outgroup.predictions import Prediction, Predictions
 
 __version__ = "0.1.0"
+
+# Loaded when first used: `import outgroup` itself takes no time and pulls in no network runtime.
+_EXPORTS = {
+    "ImageClassifier": "outgroup.classifier",
+    "OpenSetClassifier": "outgroup.estimator",
+    "Prediction": "outgroup.predictions",
+    "Predictions": "outgroup.predictions",
+    "load": "outgroup.classifier",
+}
+
+__all__ = [
+    "ImageClassifier",
+    "OpenSetClassifier",
+    "Prediction",
+    "Predictions",
+    "__version__",
+    "load",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'outgroup' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_EXPORTS[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

@@ -209,7 +209,7 @@ def fit_model(
     held_out = strategy.cross_fit(data.features, y, _folds(data, n_folds, seed)).other_score
     known_held = HeldOut(held_out[known], _rows(data.units, known))
     others_held = None
-    if strategy.uses_others and not known.all():
+    if not known.all():  # also where the strategy does not learn from them
         others_held = HeldOut(held_out[~known], _rows(data.units, ~known), OTHERS)
     calibration = choose_threshold(known_held, others_held, budget)
     strategy.fit(data.features, y)

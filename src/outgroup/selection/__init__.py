@@ -1,5 +1,6 @@
 """Which strategy to take."""
 
 from outgroup.selection.auto import choose_strategy
+from outgroup.selection.compare import StrategyResult, compare_strategies
 
-__all__ = ["choose_strategy"]
+__all__ = ["StrategyResult", "choose_strategy", "compare_strategies"]

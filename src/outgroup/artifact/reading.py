@@ -1,0 +1,198 @@
+"""Opening a model file that anybody may have written.
+
+No code comes out of it: JSON, plain arrays and an ONNX graph. Nothing in it may be compressed, and
+an array may not be larger than its part of the file, so memory is bounded by the size of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from outgroup.artifact.contents import (
+    ARRAYS,
+    BACKBONE,
+    FORMAT,
+    FORMAT_VERSION,
+    GOLDEN_TOLERANCE,
+    MANIFEST,
+    ModelContents,
+    TrainingInfo,
+)
+from outgroup.artifact.states import restore
+from outgroup.artifact.writing import golden_output
+from outgroup.backbones import BACKBONES, Backbone, OnnxBackbone, get_backbone
+from outgroup.calibration import Certificate
+from outgroup.errors import ModelFileError, OutgroupError
+from outgroup.images import Preprocessing
+from outgroup.model import OpenSetModel
+
+#: Above any model of this format; a file is read whole.
+MAX_BYTES = 4 * 2**30
+
+
+def load_model(path: str | os.PathLike[str]) -> ModelContents:
+    """Open a model file and check that it still computes what it did.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file.
+
+    Returns
+    -------
+    ModelContents
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such file, or it is damaged, no model, of a newer format, or its golden
+        output differs.
+    """
+    path = Path(path)
+    try:
+        parts = _read_zip(path)
+        manifest = _check_manifest(json.loads(parts[MANIFEST]))
+        contents, golden_image = _build(manifest, parts)
+        found = golden_output(contents, golden_image)
+    except FileNotFoundError:
+        raise ModelFileError(f"{path}: there is no such file.") from None
+    except OSError as error:
+        raise ModelFileError(f"{path}: can't be read ({error.strerror or error}).") from error
+    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+        raise ModelFileError(
+            f"{path}: is damaged, or no model file ({error}). Copy or train it again."
+        ) from error
+    except OutgroupError as error:
+        raise ModelFileError(f"{path}: {error}") from error
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        raise ModelFileError(
+            f"{path}: is damaged: {type(error).__name__} {error}. Copy or train it again."
+        ) from error
+    _compare_golden(path, manifest["golden"], found)
+    return contents
+
+
+def _read_zip(path: Path) -> dict[str, bytes]:
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelFileError(f"has more than {MAX_BYTES:,} bytes, which no model has.")
+    with zipfile.ZipFile(path) as archive:
+        names = {info.filename for info in archive.infolist()}
+        if MANIFEST not in names:
+            raise ModelFileError(f"is a zip archive, but no outgroup model: no {MANIFEST} in it.")
+        _refuse_compressed(archive)
+        return {name: archive.read(name) for name in (MANIFEST, ARRAYS, BACKBONE) if name in names}
+
+
+def _check_manifest(manifest: Any) -> dict[str, Any]:
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ModelFileError("is no outgroup model: its manifest names another format.")
+    version = manifest["format_version"]
+    if not isinstance(version, int) or version < 1:
+        raise ModelFileError(f"is damaged: format_version is {version!r}.")
+    if version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"was written by a newer outgroup (format {version}; this one reads up to "
+            f"{FORMAT_VERSION}). Upgrade: pip install --upgrade outgroup"
+        )
+    return manifest
+
+
+def _build(
+    manifest: Mapping[str, Any], parts: Mapping[str, bytes]
+) -> tuple[ModelContents, NDArray[np.uint8]]:
+    arrays = _read_npz(parts[ARRAYS])
+    model = OpenSetModel(
+        classes=tuple(str(name) for name in manifest["classes"]),
+        strategy=restore(manifest["strategy"], arrays),
+        threshold=float(manifest["threshold"]),
+        certificate=Certificate.from_dict(manifest["certificate"]),
+        known_scores=arrays["calibration.known_scores"],
+        other_scores=arrays["calibration.other_scores"],
+    )
+    backbone = _build_backbone(manifest, parts.get(BACKBONE))
+    training = TrainingInfo(**manifest["training"])
+    return ModelContents(backbone, model, training), arrays["golden.image"]
+
+
+def _build_backbone(manifest: Mapping[str, Any], embedded: bytes | None) -> Backbone:
+    described = manifest["backbone"]
+    if embedded is None:
+        if described["name"] not in BACKBONES:  # "hf:..." would go to the network, "onnx:..." to
+            raise ModelFileError(  # any file of this machine, because a foreign file says so
+                f"has no {BACKBONE} in it, which the backbone {described['name']!r} needs."
+            )
+        backbone = get_backbone(described["name"])
+        if backbone.digest != described["digest"]:
+            raise ModelFileError(
+                f"was trained on another version of the backbone {described['name']!r} than is "
+                "installed. Install the outgroup it was trained with, or train it again."
+            )
+        return backbone
+    if hashlib.sha256(embedded).hexdigest() != described["sha256"]:
+        raise ModelFileError(f"is damaged: {BACKBONE} is not what the manifest says.")
+    return OnnxBackbone(
+        lambda: embedded,
+        name=described["name"],
+        digest=described["digest"],
+        preprocessing=Preprocessing.from_dict(manifest["preprocessing"]),
+        layers=described["layers"],
+        licence=described["licence"],
+        source=described["source"],
+    )
+
+
+def _read_npz(data: bytes) -> dict[str, NDArray[Any]]:
+    arrays = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        _refuse_compressed(archive)
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            arrays[name] = _read_npy(archive.read(info), name)
+    return arrays
+
+
+def _read_npy(data: bytes, name: str) -> NDArray[Any]:
+    """Read an array after checking that its header claims no more than there is."""
+    file = io.BytesIO(data)
+    if npy.read_magic(file) != (1, 0):
+        raise ValueError(f"array {name!r} is of an unknown version")
+    shape, fortran_order, dtype = npy.read_array_header_1_0(file)
+    if dtype.kind not in "fiub":
+        raise ValueError(f"array {name!r} has the type {dtype}")
+    values = np.frombuffer(data, dtype, offset=file.tell())
+    return values.reshape(shape, order="F" if fortran_order else "C")
+
+
+def _refuse_compressed(archive: zipfile.ZipFile) -> None:
+    for info in archive.infolist():
+        if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+            raise ModelFileError(f"is no outgroup model: {info.filename} in it is compressed.")
+
+
+def _compare_golden(path: Path, expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    try:
+        same = _close(expected["other_score"], found["other_score"])
+        same = same and _close(expected["class_scores"], found["class_scores"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path}: is damaged: its golden output is {expected!r}.") from error
+    if not same:
+        raise ModelFileError(
+            f"{path}: does not compute what it did when it was saved (other-score "
+            f"{found['other_score']:.6g} of its golden image, {expected['other_score']:.6g} then). "
+            "Its arrays are damaged, or the network runs differently on this machine."
+        )
+
+
+def _close(expected: Any, found: Any) -> bool:
+    return bool(np.allclose(found, expected, rtol=GOLDEN_TOLERANCE, atol=GOLDEN_TOLERANCE))

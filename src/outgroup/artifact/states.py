@@ -1,0 +1,58 @@
+"""Component states to and from JSON values and named arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from outgroup.component import Component, State
+from outgroup.detectors import DETECTORS
+from outgroup.heads import HEADS
+from outgroup.registry import Registry
+from outgroup.strategies import STRATEGIES, Strategy
+
+#: Where a component is found by the kind that is written beside its name.
+REGISTRIES: dict[str, Registry[Any]] = {
+    "strategy": STRATEGIES,
+    "head": HEADS,
+    "detector": DETECTORS,
+}
+
+
+def flatten(state: State, prefix: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the JSON part of a state, and its arrays with dotted names below `prefix`."""
+    arrays = {f"{prefix}.{name}": values for name, values in state.arrays.items()}
+    parts = {}
+    for name, part in state.parts.items():
+        parts[name], part_arrays = flatten(part, f"{prefix}.{name}")
+        arrays.update(part_arrays)
+    kind = next(kind for kind, registry in REGISTRIES.items() if state.name in registry)
+    described = {"kind": kind, "name": state.name, "parameters": state.parameters, "parts": parts}
+    return described, arrays
+
+
+def restore(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Strategy:
+    """Build the fitted strategy from what `flatten` returned for the prefix "strategy".
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If it is not what `flatten` returned; the caller says which file that is in.
+    """
+    strategy = _restore(described, arrays, "strategy")
+    if not isinstance(strategy, Strategy):
+        raise TypeError(f"{described['name']!r} is no strategy")
+    return strategy
+
+
+def _restore(
+    described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], prefix: str
+) -> Component:
+    cls: type[Component] = REGISTRIES[described["kind"]].get(described["name"])
+    parts = {
+        name: _restore(described["parts"][name], arrays, f"{prefix}.{name}") for name in cls.parts
+    }
+    own = {name: arrays[f"{prefix}.{name}"] for name in cls.arrays}
+    return cls.from_state(State(described["name"], described["parameters"], own), parts)

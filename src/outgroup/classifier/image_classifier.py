@@ -1,0 +1,350 @@
+"""`ImageClassifier`: images in, predictions out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, overload
+
+import numpy as np
+from PIL import Image
+
+from outgroup.artifact import ModelContents, load_model, save_model
+from outgroup.backbones import Backbone, get_backbone
+from outgroup.calibration import Budget, Certificate
+from outgroup.classifier.training import TrainingReport, prepare
+from outgroup.datasets import Samples, from_images, load_samples
+from outgroup.embeddings import Embedder, EmbeddingCache
+from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.images import ImageSource
+from outgroup.metrics import Evaluation, evaluate
+from outgroup.model import TrainingSet, fit_model
+from outgroup.predictions import Prediction, Predictions
+from outgroup.selection import StrategyResult, choose_strategy, compare_strategies
+
+#: Images that `stream` holds at a time.
+CHUNK = 256
+
+
+class ImageClassifier:
+    """An image classifier that knows when an image is none of its classes.
+
+    Parameters
+    ----------
+    strategy : str, default="auto"
+        How it says "other": a name listed by ``outgroup methods``, or "auto".
+    backbone : str, default="efficientnet-lite0"
+        The frozen network: a spec listed by ``outgroup backbones``.
+    max_known_rejected : float, "auto" or None, default="auto"
+        Largest share of images like the known ones that may be called other. A number is kept, or
+        `fit` refuses; "auto" is 0.05 where there are enough images for it, and otherwise the least
+        that they support.
+    max_other_accepted : float or None, default=None
+        Largest share of images like the negatives that may be given a class.
+    confidence : float, default=0.95
+        Confidence of each promise.
+    seed : int, default=0
+        Seed of everything that is drawn.
+    cache : bool, default=True
+        Whether embeddings are kept on disk, so that no image is computed twice.
+    threads : int or None, default=None
+        Images in work at a time; None: one for each usable core.
+    progress : bool or None, default=None
+        Whether to show a progress bar on standard error; None: if it is a terminal.
+
+    Examples
+    --------
+    >>> from outgroup import ImageClassifier
+    >>> clf = ImageClassifier().fit("photos", other="odds_and_ends")  # doctest: +SKIP
+    >>> clf.predict("new.jpg").label  # doctest: +SKIP
+    'giraffe'
+    """
+
+    def __init__(
+        self,
+        *,
+        strategy: str = "auto",
+        backbone: str = "efficientnet-lite0",
+        max_known_rejected: float | Literal["auto"] | None = "auto",
+        max_other_accepted: float | None = None,
+        confidence: float = 0.95,
+        seed: int = 0,
+        cache: bool = True,
+        threads: int | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        self.strategy = strategy
+        self.backbone = backbone
+        self.budget = Budget(max_known_rejected, max_other_accepted, confidence)
+        self.seed = seed
+        self.cache = cache
+        self.threads = threads
+        self.progress = progress
+        self.report: TrainingReport | None = None
+        self._contents: ModelContents | None = None
+        self._embedder: Embedder | None = None
+
+    def fit(self, data: Any, other: Any = None) -> ImageClassifier:
+        """Learn from images; whatever an earlier `fit` learned is forgotten.
+
+        Parameters
+        ----------
+        data : str, os.PathLike, DataFrame or Samples
+            A folder with one sub-folder a class, a CSV file or DataFrame with columns "path" and
+            "label" (and optionally "group" and "source"), or samples. An empty label means other.
+        other : folder, images, or a list of these, or None
+            Negatives: images that are none of the classes.
+
+        Returns
+        -------
+        ImageClassifier
+
+        Raises
+        ------
+        InvalidParameterError, InvalidDataError
+            If nothing can be learned from these; the message names the fix.
+        InfeasibleTargetError
+            If a promise that was asked for can't be given, with the n that would do.
+        """
+        self._contents = self._embedder = self.report = None
+        backbone = get_backbone(self.backbone)
+        embedder = self._make_embedder(backbone)
+        training_set, report, fingerprint = self._load(data, other, embedder)
+        strategy = choose_strategy(self.strategy, has_others=report.n_others > 0)
+        model = fit_model(training_set, strategy, self.budget, seed=self.seed)
+        options = {
+            "strategy": self.strategy,
+            "max_known_rejected": self.budget.max_known_rejected,
+            "max_other_accepted": self.budget.max_other_accepted,
+            "confidence": self.budget.confidence,
+            "seed": self.seed,
+        }
+        self.report = report
+        self._contents = ModelContents(backbone, model, report.info(fingerprint, options))
+        self._embedder = embedder
+        return self
+
+    def compare(self, data: Any, other: Any = None) -> Iterator[StrategyResult]:
+        """Yield what every strategy does on these images, under one budget; nothing is kept.
+
+        Parameters
+        ----------
+        data, other
+            As for `fit`.
+        """
+        embedder = self._make_embedder(get_backbone(self.backbone))
+        training_set, self.report, _ = self._load(data, other, embedder)
+        return compare_strategies(training_set, self.budget, self.seed)
+
+    @property
+    def contents(self) -> ModelContents:
+        """Everything a model file holds.
+
+        Raises
+        ------
+        InvalidParameterError
+            If nothing has been learned yet.
+        """
+        if self._contents is None:
+            raise InvalidParameterError("Nothing has been learned yet: call fit, or load a model.")
+        return self._contents
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the known classes, sorted."""
+        return self.contents.model.classes
+
+    @property
+    def threshold(self) -> float:
+        """An image is other iff its other-score is above this."""
+        return self.contents.model.threshold
+
+    @property
+    def certificate(self) -> Certificate:
+        """What the threshold promises."""
+        return self.contents.model.certificate
+
+    @overload
+    def predict(
+        self, images: str | os.PathLike[str] | bytes | Image.Image
+    ) -> Prediction | Predictions: ...
+    @overload
+    def predict(self, images: Any) -> Any: ...
+    def predict(self, images: Any) -> Any:
+        """Say what each image is, or that it is none of the classes.
+
+        Parameters
+        ----------
+        images : ImageSource, folder, or a sequence of these
+            A path, bytes, a Pillow image or a uint8 array of shape (height, width[, channels]); a
+            folder, of which every file is taken; or many of these.
+
+        Returns
+        -------
+        Prediction or Predictions
+            One `Prediction` for one image, and `Predictions` for a folder or a sequence.
+        """
+        if _is_one_image(images):
+            return self._predict_sources([images])[0]
+        return self._predict_sources(list(from_images(images).sources))
+
+    def stream(
+        self, images: Iterable[ImageSource], threshold: float | None = None
+    ) -> Iterator[Prediction]:
+        """Yield a prediction for each image, in memory that does not grow with their number.
+
+        Parameters
+        ----------
+        images : iterable of ImageSource
+            Taken one by one.
+        threshold : float or None
+            Decide by this instead of the model's own threshold.
+        """
+        model = self.contents.model
+        if threshold is not None:
+            model = replace(model, threshold=threshold)
+        embedder = self._open_embedder()
+        paths: list[str | None] = []
+
+        def noted() -> Iterator[ImageSource]:
+            for image in images:
+                paths.append(_path(image))
+                yield image
+
+        sources: Iterable[ImageSource] = images if isinstance(images, list) else noted()
+        if isinstance(images, list):  # of known length, so that the progress bar knows the end
+            paths = [_path(image) for image in images]
+        for embeddings in embedder.stream(sources, chunk=CHUNK):
+            n = len(embeddings)
+            yield from model.predict(embeddings.layers, paths[:n], embeddings.errors)
+            del paths[:n]
+
+    def evaluate(self, known: Any, unknown: Sequence[Any] = ()) -> tuple[Evaluation, int]:
+        """Measure on images that were not trained on.
+
+        Parameters
+        ----------
+        known : folder, CSV file, DataFrame or Samples
+            Labelled images, as for `fit`; those labelled other count as unknown ones.
+        unknown : sequence of (folder or images)
+            Images that are none of the classes; each of their origins is reported by itself.
+
+        Returns
+        -------
+        evaluation : Evaluation
+        n_unreadable : int
+            Images that could not be read, and count in no figure.
+
+        Raises
+        ------
+        InvalidDataError
+            If no known image could be read, or one has a label that is none of the classes.
+        """
+        samples = Samples.concatenate([load_samples(known), *map(from_images, unknown)])
+        strange = sorted({str(label) for label in samples.labels if label} - {*self.classes})
+        if strange:
+            raise InvalidDataError(
+                f"The known images have labels that the model does not know: {', '.join(strange)}. "
+                f"Its classes are {', '.join(self.classes)}. Give other images as unknown."
+            )
+        answers = self._predict_sources(list(samples.sources))
+        readable = [i for i, error in enumerate(answers.errors) if error is None]
+        is_known = [i for i in readable if samples.labels[i] is not None]
+        by_origin: dict[str, list[float]] = {}
+        for i in readable:
+            if samples.labels[i] is None:
+                scores = by_origin.setdefault(samples.origins[i], [])
+                scores.append(float(answers.other_score[i]))
+        labels = answers.labels
+        evaluation = evaluate(
+            [str(samples.labels[i]) for i in is_known],
+            [labels[i] for i in is_known],
+            answers.other_score[is_known],
+            by_origin,
+            self.threshold,
+        )
+        return evaluation, len(samples) - len(readable)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model to one file; see `outgroup.artifact`."""
+        return save_model(self.contents, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        cache: bool = False,
+        threads: int | None = None,
+        progress: bool | None = None,
+    ) -> ImageClassifier:
+        """Open a model file.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            A file that `save` wrote.
+        cache, threads, progress
+            As for the constructor; images to predict are rarely seen twice, so nothing is kept.
+
+        Raises
+        ------
+        ModelFileError
+            If the file is damaged, foreign or newer than this version.
+        """
+        contents = load_model(path)
+        options = contents.training.options
+        classifier = cls(
+            strategy=contents.model.strategy.name,
+            backbone=contents.backbone.name,
+            max_known_rejected=options.get("max_known_rejected", "auto"),
+            max_other_accepted=options.get("max_other_accepted"),
+            confidence=options.get("confidence", 0.95),
+            seed=options.get("seed", 0),
+            cache=cache,
+            threads=threads,
+            progress=progress,
+        )
+        classifier._contents = contents
+        return classifier
+
+    def _load(
+        self, data: Any, other: Any, embedder: Embedder
+    ) -> tuple[TrainingSet, TrainingReport, str]:
+        samples = load_samples(data)
+        if other is not None:
+            samples = Samples.concatenate([samples, from_images(other)])
+        return prepare(samples, embedder.embed(samples.sources))
+
+    def _predict_sources(self, sources: list[ImageSource]) -> Predictions:
+        embeddings = self._open_embedder().embed(sources)
+        paths = [_path(source) for source in sources]
+        return self.contents.model.predict(embeddings.layers, paths, embeddings.errors)
+
+    def _open_embedder(self) -> Embedder:
+        if self._embedder is None:
+            self._embedder = self._make_embedder(self.contents.backbone)
+        return self._embedder
+
+    def _make_embedder(self, backbone: Backbone) -> Embedder:
+        cache = EmbeddingCache() if self.cache else None
+        return Embedder(backbone, cache=cache, threads=self.threads, progress=self.progress)
+
+
+def load(path: str | os.PathLike[str], **options: Any) -> ImageClassifier:
+    """Open a model file; short for `ImageClassifier.load`."""
+    return ImageClassifier.load(path, **options)
+
+
+def _is_one_image(images: Any) -> bool:
+    if isinstance(images, np.ndarray):
+        return images.ndim < 4 and images.dtype.kind not in "OU"
+    if isinstance(images, (bytes, Image.Image)):
+        return True
+    return isinstance(images, (str, os.PathLike)) and not os.path.isdir(images)
+
+
+def _path(source: ImageSource) -> str | None:
+    return str(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else None

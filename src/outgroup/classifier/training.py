@@ -1,0 +1,153 @@
+"""From samples and their embeddings to a training set, with a record of what was left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from outgroup.artifact import TrainingInfo
+from outgroup.datasets import Samples, Skipped
+from outgroup.embeddings import Embeddings
+from outgroup.errors import InvalidDataError
+from outgroup.model import TrainingSet
+from outgroup.strategies import take
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """What became of the images that were given for training.
+
+    Parameters
+    ----------
+    class_counts : dict of str to int
+        Images of each class that were learned from.
+    n_others : int
+        Negatives that were learned from.
+    unreadable : tuple of Skipped
+        Images that could not be read, with the reason.
+    skipped : tuple of Skipped
+        Files that were not taken for images.
+    n_unlabelled : int
+        Images without a label; they were not used.
+    contradictory : tuple of Skipped
+        Images that are also there with another label; none of their copies was used.
+    """
+
+    class_counts: dict[str, int]
+    n_others: int
+    unreadable: tuple[Skipped, ...]
+    skipped: tuple[Skipped, ...]
+    n_unlabelled: int
+    contradictory: tuple[Skipped, ...]
+
+    def info(self, fingerprint: str, options: Mapping[str, object]) -> TrainingInfo:
+        """Return what a model file keeps of it."""
+        return TrainingInfo(
+            fingerprint, self.class_counts, self.n_others, len(self.unreadable), dict(options)
+        )
+
+
+def prepare(samples: Samples, embeddings: Embeddings) -> tuple[TrainingSet, TrainingReport, str]:
+    """Make a training set of what can be learned from.
+
+    Rows are put in the order of their content, so that the same images give the same model whatever
+    the order of the files. Copies of one image become one group, because a copy on the other side
+    of a split would give the answer away.
+
+    Parameters
+    ----------
+    samples : Samples
+        Images with labels.
+    embeddings : Embeddings
+        Of the same images, in the same order.
+
+    Returns
+    -------
+    data : TrainingSet
+    report : TrainingReport
+    fingerprint : str
+        Hash of content and label of all images in `data`.
+
+    Raises
+    ------
+    InvalidDataError
+        If nothing is left to learn from.
+    """
+    paths = [_name(source, i) for i, source in enumerate(samples.sources)]
+    digests, labels = embeddings.digests, samples.labels
+    unreadable = [
+        Skipped(path, error)
+        for path, error in zip(paths, embeddings.errors, strict=True)
+        if error is not None
+    ]
+    readable = [i for i, error in enumerate(embeddings.errors) if error is None]
+    labels_of: dict[str | None, set[str | None]] = {}
+    for i in readable:
+        labels_of.setdefault(digests[i], set()).add(labels[i])
+    contradictory = [
+        Skipped(paths[i], f"the same image is there as {_list(labels_of[digests[i]])}")
+        for i in readable
+        if len(labels_of[digests[i]]) > 1
+    ]
+    usable = [i for i in readable if len(labels_of[digests[i]]) == 1]
+    if not usable:
+        raise InvalidDataError(_nothing_left(len(samples), unreadable, contradictory))
+
+    rows = sorted(usable, key=lambda i: (str(digests[i]), samples.origins[i]))
+    counts = Counter(labels[i] for i in rows)
+    n_others = counts.pop(None, 0)
+    report = TrainingReport(
+        class_counts={str(label): counts[label] for label in sorted(map(str, counts))},
+        n_others=n_others,
+        unreadable=tuple(unreadable),
+        skipped=tuple(samples.skipped),
+        n_unlabelled=len(samples.unlabelled),
+        contradictory=tuple(contradictory),
+    )
+    data = TrainingSet.from_labels(
+        take(embeddings.layers, np.array(rows)),
+        [labels[i] for i in rows],
+        _groups([samples.groups[i] for i in rows], [digests[i] for i in rows]),
+        [samples.origins[i] for i in rows],
+    )
+    return data, report, _fingerprint([(digests[i], labels[i]) for i in rows])
+
+
+def _groups(groups: list[str | None], digests: list[str | None]) -> list[str | None]:
+    """Give copies of one image the group of the first of them, or one of their own."""
+    copies = Counter(digests)
+    first: dict[str | None, str | None] = {}
+    for group, digest in zip(groups, digests, strict=True):
+        if copies[digest] > 1 and first.get(digest) is None:
+            first[digest] = group
+    return [
+        first[digest] or f"copies of {digest}" if copies[digest] > 1 else group
+        for group, digest in zip(groups, digests, strict=True)
+    ]
+
+
+def _fingerprint(rows: list[tuple[str | None, str | None]]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for content, label in rows:
+        digest.update(repr((content, label)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _nothing_left(n: int, unreadable: list[Skipped], contradictory: list[Skipped]) -> str:
+    example = (unreadable + contradictory)[0]
+    return (
+        f"None of the {n} images can be used: {len(unreadable)} can't be read, "
+        f"{len(contradictory)} have two labels. The first is {example.path}: {example.reason}."
+    )
+
+
+def _list(labels: set[str | None]) -> str:
+    return " and ".join(sorted("other" if label is None else repr(label) for label in labels))
+
+
+def _name(source: object, index: int) -> str:
+    return str(source) if hasattr(source, "__fspath__") or isinstance(source, str) else f"#{index}"

@@ -1,0 +1,5 @@
+"""``outgroup demo``."""
+
+
+def demo() -> None:
+    """Stub."""

@@ -1,0 +1,75 @@
+"""``outgroup evaluate``: figures on images that were not trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outgroup.cli import options
+from outgroup.cli.output import errors, print_json, results, table
+
+if TYPE_CHECKING:
+    from outgroup.metrics import Evaluation, UnknownResult
+
+
+def evaluate(
+    model: options.Model,
+    known: Annotated[
+        Path,
+        typer.Option(metavar="DIR|CSV", help="Labelled images, as for train.", show_default=False),
+    ],
+    unknown: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR", help="Images that are none of the classes; each sub-folder is a row."
+        ),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Measure a model on images that it has not seen. Exit code 3 if some could not be read."""
+    from outgroup.classifier import load
+
+    classifier = load(model)
+    found, n_unreadable = classifier.evaluate(known, unknown or [])
+    if json:
+        print_json({**found.to_dict(), "n_unreadable": n_unreadable})
+    else:
+        _print(found)
+    if n_unreadable:
+        errors().print(f"{n_unreadable} images could not be read and count in no figure.")
+        raise typer.Exit(3)
+
+
+def _print(found: Evaluation) -> None:
+    console = results()
+    rows = [
+        (r.name, f"{r.recall.n:,}", str(r.recall), str(r.rejected), str(r.wrong_label))
+        for r in (*found.classes, found.overall)
+    ]
+    columns = ("known class", "n", "right", "called other", "wrong class")
+    console.print(table("Known images", columns, rows))
+    if found.unknown_overall is None:
+        return
+    unknown = [_unknown_row(r) for r in found.unknown]
+    unknown.append(_unknown_row(found.unknown_overall))
+    columns = ("unknown", "n", "accepted", "AUROC", "FPR95")
+    console.print(table("Unknown images", columns, unknown))
+    console.print(
+        "In brackets: 95 % intervals. Accepted: given a class at the model's threshold. FPR95: at "
+        "the threshold\nthat keeps 95 % of the known images above. AUROC: 0.5 is chance.",
+        highlight=False,
+        markup=False,
+    )
+
+
+def _unknown_row(result: UnknownResult) -> tuple[str, ...]:
+    low, high = result.auroc_interval
+    return (
+        result.name,
+        f"{result.accepted.n:,}",
+        str(result.accepted),
+        f"{result.auroc:.3f} [{low:.3f}, {high:.3f}]",
+        str(result.fpr95),
+    )

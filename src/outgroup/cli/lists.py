@@ -1,0 +1,44 @@
+"""``outgroup methods`` and ``outgroup backbones``: what there is."""
+
+from __future__ import annotations
+
+from outgroup.cli import options
+from outgroup.cli.output import print_json, results, table
+
+
+def methods(json: options.Json = False) -> None:
+    """List strategies, heads and detectors, each with its source."""
+    from outgroup.detectors import DETECTORS
+    from outgroup.heads import HEADS
+    from outgroup.strategies import STRATEGIES
+
+    kinds = {"strategy": STRATEGIES, "head": HEADS, "detector": DETECTORS}
+    listed = [
+        {"kind": kind, "name": name, "summary": cls.summary, "reference": cls.reference}
+        for kind, registry in kinds.items()
+        for name, cls in registry  # type: ignore[attr-defined]
+    ]
+    if json:
+        print_json(listed)
+        return
+    for kind in kinds:
+        rows = [(m["name"], m["summary"], m["reference"]) for m in listed if m["kind"] == kind]
+        made = table(kind, ("name", "what it does", "source"), rows)
+        for column in made.columns:
+            column.justify = "left"
+        results().print(made)
+
+
+def backbones(json: options.Json = False) -> None:
+    """List backbones, each with its source and licence."""
+    from outgroup.backbones import list_backbones
+
+    listed = list_backbones()
+    if json:
+        print_json([vars(row) for row in listed])
+        return
+    rows = [(row.spec, row.summary, f"{row.licence}; {row.source}") for row in listed]
+    made = table("backbones", ("spec", "what it is", "licence and source"), rows)
+    for column in made.columns:
+        column.justify = "left"
+    results().print(made)

@@ -1,0 +1,81 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from outgroup.errors import InvalidParameterError
+
+# Typer reads these at run time, and on Python 3.10 takes Optional[X] but not every X | None.
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR|CSV",
+        help="A folder with one sub-folder a class, or a CSV file with columns path and label.",
+        show_default=False,
+    ),
+]
+Other = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="DIR", help="Look-alikes that are none of the classes. Repeatable."),
+]
+Pool = Annotated[
+    list[Path] | None,
+    typer.Option(metavar="DIR", help="Random images that are none of the classes. Repeatable."),
+]
+StrategyName = Annotated[
+    str, typer.Option(metavar="NAME", help="How to say other: auto, or one of `outgroup methods`.")
+]
+MaxKnownRejected = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of images like the known ones that may be called other. It is kept or refused; "
+        "without it 0.05, or the least that the images support.",
+    ),
+]
+MaxOtherAccepted = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE", help="Share of images like the negatives that may be given a class."
+    ),
+]
+Confidence = Annotated[
+    float, typer.Option(metavar="SHARE", help="Confidence of each promise, one by one.")
+]
+BackboneName = Annotated[
+    str, typer.Option("--backbone", metavar="NAME", help="A spec of `outgroup backbones`.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Neither read nor keep embeddings on disk.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Model = Annotated[
+    Path,
+    typer.Argument(metavar="MODEL", help="A file that train wrote.", show_default=False),
+]
+
+
+def negatives(other: list[Path] | None, pool: list[Path] | None) -> list[Path] | None:
+    """Return all folders of negatives, or None if there are none."""
+    return [*(other or []), *(pool or [])] or None
+
+
+def check_writable(out: Path) -> None:
+    """Refuse an output file that can't be written before any work is done for it.
+
+    Raises
+    ------
+    InvalidParameterError
+        If its folder does not exist, or it is a folder itself.
+    """
+    if out.is_dir() or not out.parent.is_dir():
+        problem = "a folder" if out.is_dir() else f"in {out.parent}, which does not exist"
+        raise InvalidParameterError(
+            f"The '--out' parameter must be a file in a folder that exists. Got {out}, {problem}."
+        )

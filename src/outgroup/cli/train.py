@@ -1,0 +1,83 @@
+"""``outgroup train``: images in, a model file out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outgroup.cli import options
+from outgroup.cli.output import print_json, results, table, tell_left_out
+
+if TYPE_CHECKING:
+    from outgroup.classifier import ImageClassifier
+
+
+def train(
+    data: options.Data,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write.")
+    ],
+    other: options.Other = None,
+    pool: options.Pool = None,
+    strategy: options.StrategyName = "auto",
+    max_known_rejected: options.MaxKnownRejected = None,
+    max_other_accepted: options.MaxOtherAccepted = None,
+    confidence: options.Confidence = 0.95,
+    backbone: options.BackboneName = "efficientnet-lite0",
+    seed: options.Seed = 0,
+    no_cache: options.NoCache = False,
+    json: options.Json = False,
+) -> None:
+    """Train a classifier that knows when an image is none of its classes."""
+    from outgroup.classifier import ImageClassifier
+
+    options.check_writable(out)
+    classifier = ImageClassifier(
+        strategy=strategy,
+        backbone=backbone,
+        max_known_rejected="auto" if max_known_rejected is None else max_known_rejected,
+        max_other_accepted=max_other_accepted,
+        confidence=confidence,
+        seed=seed,
+        cache=not no_cache,
+    )
+    classifier.fit(data, other=options.negatives(other, pool))
+    classifier.save(out)
+    _report(classifier, out, json)
+
+
+def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
+    contents, report = classifier.contents, classifier.report
+    assert report is not None
+    tell_left_out(report)
+    model = contents.model
+    if json:
+        print_json(
+            {
+                "model": str(out),
+                "strategy": model.strategy.name,
+                "backbone": contents.backbone.name,
+                "classes": report.class_counts,
+                "n_others": report.n_others,
+                "threshold": model.threshold,
+                "certificate": model.certificate.to_dict(),
+                "unreadable": [{"path": s.path, "reason": s.reason} for s in report.unreadable],
+                "skipped": [{"path": s.path, "reason": s.reason} for s in report.skipped],
+            }
+        )
+        return
+    console = results()
+    rows = [(name, f"{count:,}") for name, count in report.class_counts.items()]
+    rows += [("(none of these)", f"{report.n_others:,}")] if report.n_others else []
+    console.print(table("Learned from", ("class", "images"), rows))
+    console.print(f"Strategy: {model.strategy.name} ({model.strategy.summary}).")
+    console.print(f"An image is other when its other-score is above {model.threshold:.4g}.")
+    console.print()
+    for promise in model.certificate.promises:
+        console.print(promise.sentence, highlight=False)
+    console.print("Nothing is promised for other images.", highlight=False)
+    console.print()
+    size = out.stat().st_size / 1e6
+    console.print(f"Saved {out} ({size:.1f} MB). Now: outgroup predict {out} FOLDER", markup=False)
