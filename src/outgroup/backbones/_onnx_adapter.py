@@ -128,10 +128,11 @@ def _is_channels_last(pixels: Any, crop: int) -> bool:
 
 
 def _output(model: Any, name: str) -> Any:
-    named = {value.name: value for value in model.graph.output}
-    if name not in named:
-        raise BackboneError(f"The network has no output {name!r}. It has: {', '.join(named)}.")
-    return named[name]
+    for value in model.graph.output:
+        if value.name == name:
+            return value
+    names = ", ".join(value.name for value in model.graph.output) or "none"
+    raise BackboneError(f"The network has no output {name!r}. It has: {names}.")
 
 
 def _choose_output(model: Any, output: str | None) -> Any:

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -100,7 +101,8 @@ class EmbeddingCache:
         """
         select = "SELECT used, data FROM embeddings_1 WHERE key = ?"
         row = self._guarded(lambda connection: connection.execute(select, (key,)).fetchone())
-        if row is None:
+        # In a damaged file a column can hold anything.
+        if row is None or not isinstance(row[0], int) or not isinstance(row[1], bytes):
             return None
         used, data = row
         vector = _open_sealed(key, data)
@@ -179,6 +181,7 @@ class EmbeddingCache:
         if self._open is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._open = sqlite3.connect(self.path, _BUSY_SECONDS, check_same_thread=False)
+            weakref.finalize(self, self._open.close)
             self._open.executescript(_SCHEMA)
         return self._open
 
