@@ -27,7 +27,6 @@ import pictures
 
 from outgroup.backbones import get_backbone
 from outgroup.embeddings import Embedder, EmbeddingCache
-from outgroup.images import load_image
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "results" / "throughput.json"
@@ -110,13 +109,6 @@ def largest_difference(outputs: Path, paths: list[str]) -> float:
     return max(float(np.abs(ours[k] - theirs[k]).max() / np.abs(theirs[k]).max()) for k in ours)
 
 
-def decoding_difference(paths: list[str]) -> float:
-    """Return the mean difference between the floors' pixels and outgroup's, in grey levels."""
-    preprocessing = get_backbone("efficientnet-lite0").preprocessing
-    pairs = [(pictures.decode(path), load_image(path, preprocessing)) for path in paths[:50]]
-    return float(np.mean([np.abs(a.astype(int) - b.astype(int)).mean() for a, b in pairs]))
-
-
 def cpu_model() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -158,7 +150,6 @@ def measure(options: argparse.Namespace, workdir: Path) -> dict[str, Any]:
         "images_per_second": {"repeats": rates, "medians": medians},
         "outgroup_to_best_floor": round(medians[OUTGROUP] / floor, 3),
         "outgroup_filling_its_cache_to_best_floor": round(medians[OUTGROUP_CACHED] / floor, 3),
-        "mean_pixel_difference_to_floor": round(decoding_difference(paths), 3),
     }
     if options.torch_venv:
         record["outgroup_to_eager_torch"] = round(medians[OUTGROUP] / medians[TORCH], 2)

@@ -10,7 +10,7 @@ import numpy as np
 
 from outgroup.backbones import lite0_stages as lite0
 from outgroup.backbones._graph_store import stored_graph
-from outgroup.backbones._lite0_graph import BUILDER_VERSION, build_graph
+from outgroup.backbones.lite0_graph import BUILDER_VERSION, build_graph
 from outgroup.backbones._torch_checkpoint import read_checkpoint
 from outgroup.backbones.base import BACKBONES, BackboneFamily
 from outgroup.backbones.cache_folder import cache_folder
@@ -64,6 +64,17 @@ class EfficientNetLite0(BackboneFamily):
         )
 
 
+def load_weights() -> dict[str, np.ndarray]:
+    """Return the tensors of the checkpoint by their names there, for builders of the network.
+
+    Raises
+    ------
+    BackboneError
+        If the weights package is missing or holds another file than the known one.
+    """
+    return read_checkpoint(_read_weights())
+
+
 def golden_image() -> np.ndarray:
     """Return the picture that the golden values belong to: ramps and waves of three frequencies.
 
@@ -81,7 +92,7 @@ def _load_graph() -> bytes:
 
 
 def _build_graph() -> bytes:
-    graph = build_graph(read_checkpoint(_read_weights()))
+    graph = build_graph(load_weights())
     _check_golden_values(graph)
     return graph
 

@@ -67,11 +67,11 @@ class EmbeddingCache:
 
     Examples
     --------
-    >>> folder = getfixture("tmp_path")
-    >>> cache = EmbeddingCache(folder)
+    >>> import tempfile
+    >>> cache = EmbeddingCache(Path(tempfile.mkdtemp()))
     >>> cache.put("key", np.array([1, 2], np.float32))
-    >>> cache.flush()
-    >>> EmbeddingCache(folder).get("key", 2)
+    >>> cache.close()
+    >>> cache.get("key", 2)
     array([1., 2.], dtype=float32)
     """
 
