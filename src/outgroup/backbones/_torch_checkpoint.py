@@ -168,8 +168,8 @@ def read_checkpoint(data: bytes) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray
-        float32 and int64 arrays in the order of the file: read-only views of `data`, in its strides,
-        so that a small file can't claim much memory by naming one storage many times.
+        float32 and int64 arrays in the order of the file: read-only views of `data`, so that a
+        small file can't claim much memory by naming one storage many times.
 
     Raises
     ------

@@ -10,11 +10,11 @@ import numpy as np
 
 from outgroup.backbones import lite0_stages as lite0
 from outgroup.backbones._graph_store import stored_graph
-from outgroup.backbones.lite0_graph import BUILDER_VERSION, build_graph
 from outgroup.backbones._torch_checkpoint import read_checkpoint
 from outgroup.backbones.base import BACKBONES, BackboneFamily
 from outgroup.backbones.cache_folder import cache_folder
 from outgroup.backbones.imagenet_classes import imagenet_class_names
+from outgroup.backbones.lite0_graph import BUILDER_VERSION, build_graph
 from outgroup.backbones.onnx_backbone import OnnxBackbone
 from outgroup.errors import BackboneError, InvalidParameterError
 from outgroup.images import Preprocessing
