@@ -35,13 +35,28 @@ def test_network_sees_normalised_images_in_its_own_layout(
     np.testing.assert_allclose(found, DOUBLED_MEANS, atol=1e-5)
 
 
-@pytest.mark.parametrize("shape", [["n", "c", "h", "w"], [1, 3, 8, 8], ["n", 3, 8, 8]])
+@pytest.mark.parametrize(
+    "shape", [["n", "c", "h", "w"], [1, 3, 8, 8], ["n", 3, 8, 8], [-1, 3, -1, -1], [0, 3, 8, 8]]
+)
 def test_open_and_fixed_shapes_are_taken(network: Network, saved: Saved, shape: list[int]) -> None:
     np.testing.assert_allclose(last(saved(network(shape=shape))), DOUBLED_MEANS, atol=1e-5)
 
 
-def test_half_precision_network_gives_float32(network: Network, saved: Saved) -> None:
-    found = last(saved(network(element=TensorProto.FLOAT16)))
+@pytest.mark.parametrize("rank", [2, 3, 4])
+def test_old_network_is_taken(network: Network, saved: Saved, rank: int) -> None:
+    model = network(opset=7, ir_version=3, outputs={"features": rank})
+    for tensor in model.graph.initializer:
+        shape = list(tensor.dims)
+        model.graph.input.append(
+            helper.make_tensor_value_info(tensor.name, tensor.data_type, shape)
+        )
+    expected = DOUBLED_MEANS / 2 if rank == 4 else DOUBLED_MEANS
+    np.testing.assert_allclose(last(saved(model)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_half_precision_network_gives_float32(network: Network, saved: Saved, rank: int) -> None:
+    found = last(saved(network(element=TensorProto.FLOAT16, outputs={"features": rank})))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, DOUBLED_MEANS, atol=1e-2)
 

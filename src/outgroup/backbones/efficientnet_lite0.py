@@ -26,7 +26,11 @@ _WEIGHTS_FILE = "efficientnet-lite0-57934424.pth"
 _WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _DIGEST = hashlib.sha256(f"{_WEIGHTS_SHA256} builder {BUILDER_VERSION}".encode()).hexdigest()
 _PREPROCESSING = Preprocessing(
-    resize=256, crop=lite0.IMAGE_SIZE, resample="bicubic", mean=(127.0,) * 3, std=(128.0,) * 3
+    resize=256,
+    crop=lite0.IMAGE_SIZE,
+    resample="bicubic",
+    mean=(lite0.MEAN,) * 3,
+    std=(lite0.STD,) * 3,
 )
 # Another CPU sums in another order: on the scale of the golden values, which is 1, that is 1e-5.
 _GOLDEN_TOLERANCE = 1e-3

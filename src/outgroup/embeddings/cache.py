@@ -132,10 +132,10 @@ class EmbeddingCache:
 
     def clear(self) -> None:
         """Delete every entry, and give the space back to the disk."""
-        self._new.clear()
-        self._guarded(
-            lambda connection: connection.executescript("DELETE FROM embeddings_1; VACUUM")
-        )
+        script = "DELETE FROM embeddings_1; VACUUM"
+        with self._lock:
+            self._new.clear()
+            self._guarded(lambda connection: connection.executescript(script))
 
     def close(self) -> None:
         """Write what was put and close the file; the cache opens it again when it is next used."""
@@ -171,8 +171,8 @@ class EmbeddingCache:
                 return None
             try:
                 return action(self._connect())
-            except (sqlite3.OperationalError, OSError) as error:
-                self._give_up(error)
+            except (sqlite3.OperationalError, sqlite3.ProgrammingError, OSError) as error:
+                self._give_up(error)  # locked, full, not to be written, not to be opened
             except sqlite3.DatabaseError as error:  # "malformed" or "not a database"
                 self._start_afresh(error)
             return None
