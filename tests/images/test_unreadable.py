@@ -161,7 +161,7 @@ class TestDamage:
             (KeyError(3), "damaged PNG: KeyError"),
             (OSError(), "damaged PNG: OSError"),
             (ValueError("a\nb\x00" + "c" * 999), "damaged PNG: a?b?ccc"),
-            (UserWarning("odd"), "damaged PNG: UserWarning"),
+            (UserWarning("odd"), "damaged PNG: odd"),
         ],
     )
     def test_any_exception_of_a_decoder_is_a_reason(

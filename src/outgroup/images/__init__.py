@@ -6,7 +6,8 @@ What this package sees to:
 * whatever is wrong with a file ends in `UnreadableImageError` with a reason that a person can act
   on, never in another exception, a hang, or half a picture;
 * bytes and pixels are capped before memory is taken for them;
-* decoding runs in threads: no global setting of Pillow or of `warnings` is read or changed.
+* decoding runs in threads: no global setting of Pillow or of `warnings` is changed. (Pillow itself
+  still warns of some damage in TIFF and ICO files; no thread can silence that for itself alone.)
 
 The usual calls, where a file is to be hashed and decoded but read only once:
 

@@ -112,7 +112,7 @@ def _decode_file(data: bytes, min_side: int | None, max_pixels: int) -> Image.Im
     with decoder_reasons(kind.name):
         bare = STRIPPERS.get(kind.name, Bare)(data)
         # Not Image.open: beyond a global limit it warns or refuses before a JPEG can be reduced.
-        factory, _accept = Image.OPEN[kind.plugin or ""]
+        factory, _accept = Image.OPEN[kind.plugin]
         image = factory(io.BytesIO(bare.data), "")
         if min_side is None or not bare.one_scan:
             _check_pixels(image.size, max_pixels)

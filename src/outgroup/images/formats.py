@@ -26,15 +26,15 @@ class Format:
         What people call the format.
     signature : bytes
         Regular expression for the start of a file.
-    plugin : str or None
-        Pillow's name of the decoder; None where the format is known and refused.
+    plugin : str
+        Pillow's name of the decoder; empty where the format is known and refused.
     fix : str
         What to do where it is refused, or this Pillow has no such decoder.
     """
 
     name: str
     signature: bytes
-    plugin: str | None = None
+    plugin: str = ""
     fix: str = ""
 
     def matches(self, data: bytes) -> bool:
@@ -91,7 +91,7 @@ def identify(data: bytes) -> Format:
     found = next((row for row in FORMATS if row.matches(head)), None)
     if found is None:
         raise UnreadableImageError(UNSUPPORTED)
-    if found.plugin is None or not _has_decoder(found.plugin):
+    if not _has_decoder(found.plugin):
         raise UnreadableImageError(f"{UNSUPPORTED} ({found.name}: {found.fix})")
     return found
 

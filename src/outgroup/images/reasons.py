@@ -67,7 +67,8 @@ def decoder_reasons(kind: str) -> Iterator[None]:
         for exception, reason in DECODER_REASONS:
             if isinstance(error, exception):
                 raise UnreadableImageError(reason) from error
-        message = str(error) if isinstance(error, (OSError, SyntaxError, ValueError)) else ""
+        # Of a LookupError the message is only the key that was not found.
+        message = "" if isinstance(error, LookupError) else str(error)
         message = message or type(error).__name__
         raise UnreadableImageError(_one_line(f"damaged {kind}: {message}")) from error
 
