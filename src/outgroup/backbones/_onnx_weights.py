@@ -70,8 +70,11 @@ def _take_in(tensor: Any, path: Path, files: dict[str, bytes]) -> None:
     name = where.get("location", "")
     if name not in files:
         files[name] = _read_beside(path, name)
-    offset = int(where.get("offset", 0))
-    length = int(where.get("length", len(files[name]) - offset))
+    try:
+        offset = int(where.get("offset", 0))
+        length = int(where.get("length", len(files[name]) - offset))
+    except ValueError as error:
+        raise BackboneError(f"{path} does not say where in {name!r} its weights are.") from error
     if min(offset, length) < 0 or offset + length > len(files[name]):
         raise BackboneError(f"{name!r}, the weights of {path}, is too short.")
     tensor.raw_data = files[name][offset : offset + length]

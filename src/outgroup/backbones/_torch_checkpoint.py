@@ -126,8 +126,7 @@ def _array(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
     if last >= storage.size or math.prod(shape) > storage.size:
         raise pickle.UnpicklingError("a tensor larger than its storage")
     byte_strides = [step * storage.itemsize for step in strides]
-    view = np.lib.stride_tricks.as_strided(storage[tensor.offset :], shape, byte_strides)
-    return np.ascontiguousarray(view)
+    return np.lib.stride_tricks.as_strided(storage[tensor.offset :], shape, byte_strides)
 
 
 def _read(data: bytes) -> dict[str, np.ndarray]:
@@ -169,7 +168,8 @@ def read_checkpoint(data: bytes) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray
-        float32 and int64 arrays, C-contiguous, in the order of the file.
+        float32 and int64 arrays in the order of the file: read-only views of `data`, so that a
+        small file can't claim much memory by naming one storage many times.
 
     Raises
     ------

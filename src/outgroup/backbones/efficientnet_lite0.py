@@ -10,11 +10,11 @@ import numpy as np
 
 from outgroup.backbones import lite0_stages as lite0
 from outgroup.backbones._graph_store import stored_graph
-from outgroup.backbones._lite0_graph import BUILDER_VERSION, build_graph
 from outgroup.backbones._torch_checkpoint import read_checkpoint
 from outgroup.backbones.base import BACKBONES, BackboneFamily
 from outgroup.backbones.cache_folder import cache_folder
 from outgroup.backbones.imagenet_classes import imagenet_class_names
+from outgroup.backbones.lite0_graph import BUILDER_VERSION, build_graph
 from outgroup.backbones.onnx_backbone import OnnxBackbone
 from outgroup.errors import BackboneError, InvalidParameterError
 from outgroup.images import Preprocessing
@@ -26,7 +26,11 @@ _WEIGHTS_FILE = "efficientnet-lite0-57934424.pth"
 _WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _DIGEST = hashlib.sha256(f"{_WEIGHTS_SHA256} builder {BUILDER_VERSION}".encode()).hexdigest()
 _PREPROCESSING = Preprocessing(
-    resize=256, crop=lite0.IMAGE_SIZE, resample="bicubic", mean=(127.0,) * 3, std=(128.0,) * 3
+    resize=256,
+    crop=lite0.IMAGE_SIZE,
+    resample="bicubic",
+    mean=(lite0.MEAN,) * 3,
+    std=(lite0.STD,) * 3,
 )
 # Another CPU sums in another order: on the scale of the golden values, which is 1, that is 1e-5.
 _GOLDEN_TOLERANCE = 1e-3
@@ -64,6 +68,17 @@ class EfficientNetLite0(BackboneFamily):
         )
 
 
+def load_weights() -> dict[str, np.ndarray]:
+    """Return the tensors of the checkpoint by their names there, for builders of the network.
+
+    Raises
+    ------
+    BackboneError
+        If the weights package is missing or holds another file than the known one.
+    """
+    return read_checkpoint(_read_weights())
+
+
 def golden_image() -> np.ndarray:
     """Return the picture that the golden values belong to: ramps and waves of three frequencies.
 
@@ -81,7 +96,7 @@ def _load_graph() -> bytes:
 
 
 def _build_graph() -> bytes:
-    graph = build_graph(read_checkpoint(_read_weights()))
+    graph = build_graph(load_weights())
     _check_golden_values(graph)
     return graph
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 IMAGE_SIZE = 224
+MEAN, STD = 127.0, 128.0  # of each channel, on the scale of pixels
 STEM_CHANNELS = 32
 HEAD_CHANNELS = 1280
 CLASSES = 1000

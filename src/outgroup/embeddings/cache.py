@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -66,11 +67,11 @@ class EmbeddingCache:
 
     Examples
     --------
-    >>> folder = getfixture("tmp_path")
-    >>> cache = EmbeddingCache(folder)
+    >>> import tempfile
+    >>> cache = EmbeddingCache(Path(tempfile.mkdtemp()))
     >>> cache.put("key", np.array([1, 2], np.float32))
-    >>> cache.flush()
-    >>> EmbeddingCache(folder).get("key", 2)
+    >>> cache.close()
+    >>> cache.get("key", 2)
     array([1., 2.], dtype=float32)
     """
 
@@ -100,7 +101,8 @@ class EmbeddingCache:
         """
         select = "SELECT used, data FROM embeddings_1 WHERE key = ?"
         row = self._guarded(lambda connection: connection.execute(select, (key,)).fetchone())
-        if row is None:
+        # In a damaged file a column can hold anything.
+        if row is None or not isinstance(row[0], int) or not isinstance(row[1], bytes):
             return None
         used, data = row
         vector = _open_sealed(key, data)
@@ -130,10 +132,10 @@ class EmbeddingCache:
 
     def clear(self) -> None:
         """Delete every entry, and give the space back to the disk."""
-        self._new.clear()
-        self._guarded(
-            lambda connection: connection.executescript("DELETE FROM embeddings_1; VACUUM")
-        )
+        script = "DELETE FROM embeddings_1; VACUUM"
+        with self._lock:
+            self._new.clear()
+            self._guarded(lambda connection: connection.executescript(script))
 
     def close(self) -> None:
         """Write what was put and close the file; the cache opens it again when it is next used."""
@@ -169,8 +171,8 @@ class EmbeddingCache:
                 return None
             try:
                 return action(self._connect())
-            except (sqlite3.OperationalError, OSError) as error:
-                self._give_up(error)
+            except (sqlite3.OperationalError, sqlite3.ProgrammingError, OSError) as error:
+                self._give_up(error)  # locked, full, not to be written, not to be opened
             except sqlite3.DatabaseError as error:  # "malformed" or "not a database"
                 self._start_afresh(error)
             return None
@@ -179,6 +181,7 @@ class EmbeddingCache:
         if self._open is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._open = sqlite3.connect(self.path, _BUSY_SECONDS, check_same_thread=False)
+            weakref.finalize(self, self._open.close)
             self._open.executescript(_SCHEMA)
         return self._open
 

@@ -21,9 +21,6 @@ BUILDER_VERSION = 1
 _OPSET = 17
 _IR_VERSION = 8
 
-_MEAN = 127.0
-_STD = 128.0
-
 
 def fold_batch_norm(
     weight: np.ndarray, norm: Mapping[str, np.ndarray]
@@ -135,8 +132,8 @@ def build_graph(weights: Mapping[str, np.ndarray]) -> bytes:
     graph = _GraphWriter(weights)
     graph.constant("zero", 0.0)
     graph.constant("six", 6.0)
-    graph.constant("mean", _MEAN)
-    graph.constant("std", _STD)
+    graph.constant("mean", lite0.MEAN)
+    graph.constant("std", lite0.STD)
 
     size = lite0.IMAGE_SIZE
     x = graph.node("Transpose", ["images"], "channels_first", perm=[0, 3, 1, 2])
