@@ -82,6 +82,8 @@ def unit_rows(X: NDArray[Any]) -> NDArray[np.float64]:
            [0. , 0. ]])
     """
     X = np.asarray(X, dtype=np.float64)
+    largest = np.abs(X).max(axis=1, initial=0.0, keepdims=True)
+    X = X / np.where(largest > 0, largest, 1.0)  # squares of very large or small values are lost
     length = np.linalg.norm(X, axis=1, keepdims=True)
     return X / np.where(length > 0, length, 1.0)
 
