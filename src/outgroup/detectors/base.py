@@ -90,6 +90,19 @@ def unit_rows(X: NDArray[Any]) -> NDArray[np.float64]:
 
 def log_sum_exp(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return log(sum(exp(row))) of each row, safe for any finite logits."""
-    top = logits.max(axis=1)
-    result: NDArray[np.float64] = top + np.log(np.exp(logits - top[:, np.newaxis]).sum(axis=1))
+    result: NDArray[np.float64] = logits.max(axis=1) + log_sum_exp_above_max(logits)
+    return result
+
+
+def log_sum_exp_above_max(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``log_sum_exp(logits) - logits.max(axis=1)`` with all its digits where it is tiny.
+
+    Examples
+    --------
+    >>> log_sum_exp_above_max(np.array([[40.0, 0.0], [50.0, 0.0]]))
+    array([4.24835426e-18, 1.92874985e-22])
+    """
+    rest = np.exp(logits - logits.max(axis=1, keepdims=True))
+    rest[np.arange(len(rest)), logits.argmax(axis=1)] = 0.0  # the one that is exactly 1
+    result: NDArray[np.float64] = np.log1p(rest.sum(axis=1))
     return result
