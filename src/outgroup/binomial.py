@@ -13,6 +13,9 @@ import math
 
 from scipy.special import betaincinv
 
+#: No sample is larger than this: where more would be needed, nothing is enough.
+MOST = 10**12
+
 
 def upper_bound(k: int, n: int, confidence: float = 0.95) -> float:
     """One-sided upper confidence bound of a share, `k` having been seen in `n`.
@@ -83,7 +86,10 @@ def largest_k(n: int, target: float, confidence: float = 0.95) -> int:
 
 
 def smallest_n(target: float, confidence: float = 0.95, rate: float = 0.0) -> int | None:
-    """Return the smallest `n` that can promise `target` when a share `rate` is seen to fail.
+    """Return an `n` that can promise `target` when a share `rate` is seen to fail.
+
+    It is the smallest one when `rate` is 0. Otherwise the number of failures is rounded up, so that
+    a slightly smaller `n` may happen to do as well.
 
     Parameters
     ----------
@@ -97,7 +103,8 @@ def smallest_n(target: float, confidence: float = 0.95, rate: float = 0.0) -> in
     Returns
     -------
     int or None
-        None when no `n` is enough, because `rate` is not under `target`.
+        None when no `n` is enough, because `rate` is not under `target`, or so close below it that
+        nobody has that many.
 
     Examples
     --------
@@ -113,6 +120,8 @@ def smallest_n(target: float, confidence: float = 0.95, rate: float = 0.0) -> in
     high = 1
     while not enough(high):
         high *= 2
+        if high > MOST:
+            return None
     low = high // 2
     while high - low > 1:  # `enough` may flicker by a rounding of k; any n it ends on is enough
         middle = (low + high) // 2

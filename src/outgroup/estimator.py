@@ -63,7 +63,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> clf.predict([[5.0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 5, 0, 0, 0, 0, 0]])
     array(['cat', None], dtype=object)
     >>> print(clf.certificate_.promises[0].sentence)
-    At most 4.5 % of images like your known ones are called other (95 % confidence, n = 200).
+    At most 4.6 % of images like your known ones are called other (95 % confidence, n = 200).
     """
 
     def __init__(
@@ -203,9 +203,18 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
             check_consistent_length(rows, as_objects)
-            labels = np.array(as_objects[known].tolist())
+            labels = _one_type(as_objects[known])
         check_classification_targets(labels)
         return rows, labels, known
+
+
+def _one_type(labels: NDArray[np.object_]) -> NDArray[Any]:
+    """Return labels in the type they have in common, as NumPy would if None were not among them."""
+    if len({isinstance(label, str) for label in labels.ravel()}) > 1:
+        raise InvalidDataError(
+            "Labels must all be strings or all be numbers, besides None for other. Got both."
+        )
+    return np.array(labels.tolist())
 
 
 def _padded(groups: ArrayLike | None, n: int, total: int) -> list[str | None] | None:

@@ -105,7 +105,8 @@ class TrainingSet:
     Raises
     ------
     InvalidDataError
-        If embeddings are not finite, there is no known image, or a class has fewer than two.
+        If embeddings are not finite, lengths differ, there is no known image, or a class has fewer
+        than two images or groups.
     """
 
     features: Features
@@ -115,7 +116,18 @@ class TrainingSet:
     origins: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        for what, there in (("groups", self.groups), ("origins", self.origins)):
+            if there is not None and len(there) != len(self.y):
+                raise InvalidDataError(
+                    f"There must be one of {what!r} for each of the {len(self.y)} images. "
+                    f"Got {len(there)}."
+                )
         for layer, values in self.features.items():
+            if len(values) != len(self.y):
+                raise InvalidDataError(
+                    f"Layer {layer!r} of the embeddings must have one row for each of the "
+                    f"{len(self.y)} labels. Got {len(values)}."
+                )
             finite = np.isfinite(values).all(axis=1)
             if not finite.all():
                 raise InvalidDataError(
@@ -134,6 +146,15 @@ class TrainingSet:
                     f"Class {name!r} has {count} readable images. At least 2 are needed to hold "
                     "one out, and some 30 for a good model: add images, or leave the class out."
                 )
+        units = self.units
+        if units is None:
+            return
+        for k, name in enumerate(self.classes):
+            if len(np.unique(units[self.y == k])) < 2:
+                raise InvalidDataError(
+                    f"All images of class {name!r} are of one group. At least 2 groups are needed "
+                    "to hold one out: add images of another, or leave the class out."
+                )
 
     @classmethod
     def from_labels(
@@ -144,7 +165,7 @@ class TrainingSet:
         origins: Sequence[str] | None = None,
     ) -> TrainingSet:
         """Make one from class names, None being other; the classes are sorted by name."""
-        classes = tuple(sorted({label for label in labels if label is not None}))
+        classes = tuple(sorted({str(label) for label in labels if label is not None}))
         index: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
         y = np.array([index.get(label, -1) for label in labels], dtype=np.int64)
         return cls(features, y, classes, groups, origins)
@@ -229,7 +250,12 @@ def _folds(data: TrainingSet, n_folds: int, seed: int) -> NDArray[np.int64]:
     folds = np.empty(len(known), dtype=np.int64)
     folds[known] = assign_folds(data.y[known], n_folds, _rows(data.units, known), seed)
     if not known.all():
-        groups = _rows(data.units, ~known)
+        grouped = data.groups is not None and any(
+            group is not None
+            for group, is_known in zip(data.groups, known, strict=True)
+            if not is_known
+        )
+        groups = _rows(data.units, ~known) if grouped else None
         if groups is None and data.origins is not None:
             origins = np.array(data.origins)[~known]
             # With fewer folders than folds some models would see hardly any kind of negative.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -33,7 +34,7 @@ class Promise:
     Examples
     --------
     >>> print(Promise("called other", "images like your known ones", 0.0482, 12, 400).sentence)
-    At most 4.8 % of images like your known ones are called other (95 % confidence, n = 400).
+    At most 4.9 % of images like your known ones are called other (95 % confidence, n = 400).
     """
 
     event: str
@@ -55,7 +56,7 @@ class Promise:
         """The promise in plain words, with confidence and n."""
         n = f"n = {self.n}" if self.unit == "images" else f"n = {self.n} {self.unit}"
         text = (
-            f"At most {percent(self.bound)} of {self.population} are {self.event} "
+            f"At most {percent(self.bound, up=True)} of {self.population} are {self.event} "
             f"({percent(self.confidence)} confidence, {n})."
         )
         if not self.kept and self.asked is not None:
@@ -100,14 +101,28 @@ class Certificate:
         return cls(tuple(Promise(**p) for p in data["promises"]), data["method"])
 
 
-def percent(share: float) -> str:
-    """Write a share for people, with two significant digits and never rounded to 0 or 100 %.
+def percent(share: float, up: bool = False) -> str:
+    """Write a share for people, to a tenth of a percent and never rounded to 0 or 100 %.
+
+    Within one percent of either end two significant digits of the distance to it are kept.
+
+    Parameters
+    ----------
+    share : float
+        Between 0 and 1.
+    up : bool, default=False
+        Never write less than the share is, as a promise of "at most" must not.
 
     Examples
     --------
     >>> percent(0.05), percent(0.0482), percent(0.00032), percent(0.99995), percent(1.0)
     ('5 %', '4.8 %', '0.032 %', '99.995 %', '100 %')
+    >>> percent(0.0482, up=True), percent(0.05, up=True)
+    ('4.9 %', '5 %')
     """
     distance = min(share, 1.0 - share) * 100
-    digits = 1 if distance >= 1 or distance <= 0 else 3
-    return f"{share * 100:.{digits}f}".rstrip("0").rstrip(".") + " %"
+    digits = 1 if distance >= 1 or distance <= 0 else 1 - math.floor(math.log10(distance))
+    value = share * 100
+    if up:  # 1e-9 of a last digit is rounding: 5.000000000000001 is 5
+        value = min(math.ceil(value * 10**digits - 1e-9) / 10**digits, 100.0)
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") + " %"

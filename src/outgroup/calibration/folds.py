@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from outgroup.errors import InvalidParameterError
+
 
 def assign_folds(
     labels: ArrayLike, n_folds: int, groups: ArrayLike | None = None, seed: int = 0
@@ -30,11 +32,20 @@ def assign_folds(
     ndarray of shape (n,), int64
         Fold numbers from 0 to ``n_folds - 1``.
 
+    Raises
+    ------
+    InvalidParameterError
+        If `n_folds` is not a whole number from 2 up.
+
     Examples
     --------
     >>> assign_folds(["a", "a", "b", "b"], 2, groups=["x", "x", "y", "z"])
     array([0, 0, 0, 1])
     """
+    if isinstance(n_folds, bool) or not isinstance(n_folds, (int, np.integer)) or n_folds < 2:
+        raise InvalidParameterError(
+            f"The 'n_folds' parameter must be a whole number from 2 up. Got {n_folds!r} instead."
+        )
     _, classes = np.unique(np.asarray(labels), return_inverse=True)
     n = len(classes)
     groups = np.arange(n) if groups is None else np.asarray(groups)

@@ -29,7 +29,7 @@ class HeldOut:
     Raises
     ------
     InvalidDataError
-        If there are no scores, or some are not finite.
+        If there are no scores, some are not finite, or groups are not one a score.
     """
 
     def __init__(
@@ -48,9 +48,13 @@ class HeldOut:
             weights = np.ones(len(values))
             self.n, self.unit = len(values), "images"
         else:
-            _, index, counts = np.unique(
-                np.asarray(groups), return_inverse=True, return_counts=True
-            )
+            names = np.asarray(groups)
+            if names.shape != values.shape:
+                raise InvalidDataError(
+                    f"There must be one group for each score. Got {names.shape} groups for "
+                    f"{values.shape} scores."
+                )
+            _, index, counts = np.unique(names, return_inverse=True, return_counts=True)
             weights = 1.0 / counts[index]
             self.n, self.unit = len(counts), "groups" if counts.max() > 1 else "images"
         order = np.argsort(values, kind="stable")

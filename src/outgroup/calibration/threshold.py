@@ -68,21 +68,24 @@ def choose_threshold(
             f"{budget.max_other_accepted!r} instead. Give negatives, or leave it out."
         )
     asked_known = budget.max_known_rejected
+    k_known = k_others = 0  # failures that a threshold was laid to allow, 0 if it was not
     if asked_known is None:
-        threshold = _threshold_for_others(others, budget)
+        threshold, k_others = _threshold_for_others(others, budget)
     elif asked_known == "auto":
         asked_known = DEFAULT_KNOWN_REJECTED
-        k = max(0, largest_k(known.n, asked_known, budget.confidence))
-        threshold = known.lowest_threshold(k)
+        k_known = max(0, largest_k(known.n, asked_known, budget.confidence))
+        threshold = known.lowest_threshold(k_known)
         if budget.max_other_accepted is not None:
-            threshold = min(threshold, _threshold_for_others(others, budget))
+            highest, k = _threshold_for_others(others, budget)
+            if highest < threshold:
+                threshold, k_others = highest, k
     else:
-        k = _allowed(known, "max_known_rejected", asked_known, budget.confidence)
-        threshold = known.lowest_threshold(k)
+        k_known = _allowed(known, "max_known_rejected", asked_known, budget.confidence)
+        threshold = known.lowest_threshold(k_known)
 
-    promises = [_known_promise(known, threshold, asked_known, budget)]
+    promises = [_known_promise(known, threshold, k_known, asked_known, budget)]
     if others is not None:
-        promise = _other_promise(others, threshold, budget)
+        promise = _other_promise(others, threshold, k_others, budget)
         if not promise.kept:
             raise _conflict(known, others, promise, budget)
         promises.append(promise)
@@ -125,31 +128,37 @@ def _allowed(held_out: HeldOut, name: str, asked: float, confidence: float) -> i
     raise InfeasibleTargetError(
         f"{name!r} {asked} can't be promised with {percent(confidence)} confidence from "
         f"{held_out.n} held-out {held_out.unit}: that takes at least {needed}, even if none of "
-        f"them fails. Add {(needed or 0) - held_out.n} more, or ask for {percent(best)} or more.",
+        f"them fails. Add {(needed or 0) - held_out.n} more, or ask for {percent(best, up=True)} "
+        "or more.",
         n_needed=needed,
     )
 
 
-def _threshold_for_others(others: HeldOut | None, budget: Budget) -> float:
+def _threshold_for_others(others: HeldOut | None, budget: Budget) -> tuple[float, int]:
     assert others is not None
     assert budget.max_other_accepted is not None
     k = _allowed(others, "max_other_accepted", budget.max_other_accepted, budget.confidence)
-    return others.highest_threshold(k)
+    return others.highest_threshold(k), k
+
+
+# Where a threshold was laid to allow k failures, the bound is that of k even if ties or groups
+# leave fewer: how many are seen depends on where the threshold fell, and a bound of that number
+# would be a second look at the same scores (with a few distinct scores it is wrong in 9 %, not 5).
 
 
 def _known_promise(
-    known: HeldOut, threshold: float, asked: float | None, budget: Budget
+    known: HeldOut, threshold: float, k_allowed: int, asked: float | None, budget: Budget
 ) -> Promise:
     k = known.rejected(threshold)
-    bound = upper_bound(k, known.n, budget.confidence)
+    bound = upper_bound(max(k, k_allowed), known.n, budget.confidence)
     return Promise(
         "called other", known.population, bound, k, known.n, known.unit, budget.confidence, asked
     )
 
 
-def _other_promise(others: HeldOut, threshold: float, budget: Budget) -> Promise:
+def _other_promise(others: HeldOut, threshold: float, k_allowed: int, budget: Budget) -> Promise:
     k = others.accepted(threshold)
-    bound = upper_bound(k, others.n, budget.confidence)
+    bound = upper_bound(max(k, k_allowed), others.n, budget.confidence)
     asked = budget.max_other_accepted
     return Promise(
         "accepted", others.population, bound, k, others.n, others.unit, budget.confidence, asked
@@ -166,13 +175,13 @@ def _conflict(
         f"'max_known_rejected' {budget.max_known_rejected} and 'max_other_accepted' {asked} can't "
         f"both be promised with {percent(budget.confidence)} confidence: within the first, "
         f"{promise.k} of {promise.n} held-out {promise.unit} of {promise.population} are accepted "
-        f"(at most {percent(promise.bound)})."
+        f"(at most {percent(promise.bound, up=True)})."
     ]
     if needed:
         lines.append(f"With this share of failures, {needed} negatives would be enough.")
     lines.append("What these data can promise together (known called other, negatives accepted):")
     lines += [
-        f"  {percent(rejected):>8}  {percent(accepted):>8}"
+        f"  {percent(rejected, up=True):>8}  {percent(accepted, up=True):>8}"
         for _, rejected, accepted in trade_off(known, others, budget.confidence)
     ]
     return InfeasibleTargetError("\n".join(lines), n_needed=needed)

@@ -82,12 +82,27 @@ def unit_rows(X: NDArray[Any]) -> NDArray[np.float64]:
            [0. , 0. ]])
     """
     X = np.asarray(X, dtype=np.float64)
+    largest = np.abs(X).max(axis=1, initial=0.0, keepdims=True)
+    X = X / np.where(largest > 0, largest, 1.0)  # squares of very large or small values are lost
     length = np.linalg.norm(X, axis=1, keepdims=True)
     return X / np.where(length > 0, length, 1.0)
 
 
 def log_sum_exp(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return log(sum(exp(row))) of each row, safe for any finite logits."""
-    top = logits.max(axis=1)
-    result: NDArray[np.float64] = top + np.log(np.exp(logits - top[:, np.newaxis]).sum(axis=1))
+    result: NDArray[np.float64] = logits.max(axis=1) + log_sum_exp_above_max(logits)
+    return result
+
+
+def log_sum_exp_above_max(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return ``log_sum_exp(logits) - logits.max(axis=1)`` with all its digits where it is tiny.
+
+    Examples
+    --------
+    >>> log_sum_exp_above_max(np.array([[40.0, 0.0], [50.0, 0.0]]))
+    array([4.24835426e-18, 1.92874985e-22])
+    """
+    rest = np.exp(logits - logits.max(axis=1, keepdims=True))
+    rest[np.arange(len(rest)), logits.argmax(axis=1)] = 0.0  # the one that is exactly 1
+    result: NDArray[np.float64] = np.log1p(rest.sum(axis=1))
     return result

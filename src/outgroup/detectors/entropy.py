@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors.base import DETECTORS, LogitDetector, log_sum_exp
+from outgroup.detectors.base import DETECTORS, LogitDetector, log_sum_exp_above_max
 
 
 @DETECTORS.register("entropy")
@@ -29,6 +29,8 @@ class Entropy(LogitDetector):
 
     def other_score(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `LogitDetector.other_score`."""
-        log_p = logits - log_sum_exp(logits)[:, np.newaxis]
-        result: NDArray[np.float64] = -(np.exp(log_p) * log_p).sum(axis=1)
+        # With s = z - max z and r = log(sum(exp(s))), log p = s - r, and no term is negative.
+        shifted, rest = logits - logits.max(axis=1, keepdims=True), log_sum_exp_above_max(logits)
+        p = np.exp(shifted - rest[:, np.newaxis])
+        result: NDArray[np.float64] = rest - (p * shifted).sum(axis=1)
         return result

@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.detectors.base import DETECTORS, FeatureDetector, unit_rows
+from outgroup.errors import InvalidParameterError
+
+#: Mean squared distance of unit rows from their class mean that is rounding, not spread.
+NO_SPREAD = 1e-24
 
 
 @DETECTORS.register("mahalanobis")
@@ -40,29 +44,30 @@ class Mahalanobis(FeatureDetector):
     arrays = ("means", "whitening")
 
     def __init__(self, shrinkage: float | None = None) -> None:
+        if shrinkage is not None and not 0.0 < shrinkage <= 1.0:
+            raise InvalidParameterError(
+                "The 'shrinkage' parameter must be above 0 and at most 1, or None. "
+                f"Got {shrinkage!r} instead."
+            )
         self.shrinkage = shrinkage
         self.shrinkage_ = shrinkage
 
     def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
         """Choose the shrinkage by Ledoit and Wolf's formula."""
         if self.shrinkage is None:
-            from sklearn.covariance import ledoit_wolf_shrinkage  # slow; prediction does without
-
-            residuals = _within_class(unit_rows(X), y)[1]
-            found = float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
-            self.shrinkage_ = max(found, 1e-6)  # 0 for residuals without any spread
+            self.shrinkage_ = _ledoit_wolf(_within_class(unit_rows(X), y)[1])
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> Mahalanobis:
-        """See `FeatureDetector.fit`."""
-        if self.shrinkage_ is None:
-            self.tune(X, y)
-        assert self.shrinkage_ is not None
+        """See `FeatureDetector.fit`; without `tune` before it the shrinkage is this data's own."""
         means, residuals = _within_class(unit_rows(X), y)
+        shrinkage = _ledoit_wolf(residuals) if self.shrinkage_ is None else self.shrinkage_
         n, d = residuals.shape
         covariance = residuals.T @ residuals / max(n - len(means), 1)
-        spread = float(np.trace(covariance)) / d or 1.0  # identical images have none
-        covariance *= 1.0 - self.shrinkage_
-        covariance.flat[:: d + 1] += self.shrinkage_ * spread
+        spread = float(np.trace(covariance)) / d
+        if spread * d < NO_SPREAD:  # identical images
+            spread = 1.0
+        covariance *= 1.0 - shrinkage
+        covariance.flat[:: d + 1] += shrinkage * spread
         # With S = L L', |L^-1 (x - m)| is the distance: one triangular product a row.
         self.whitening = np.linalg.inv(np.linalg.cholesky(covariance)).T
         self.means = means @ self.whitening
@@ -75,6 +80,13 @@ class Mahalanobis(FeatureDetector):
         distances = squares - 2.0 * Z @ self.means.T
         result: NDArray[np.float64] = np.sqrt(np.maximum(distances.min(axis=1), 0.0))
         return result
+
+
+def _ledoit_wolf(residuals: NDArray[np.float64]) -> float:
+    from sklearn.covariance import ledoit_wolf_shrinkage  # slow; prediction does without
+
+    found = float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
+    return max(found, 1e-6)  # 0 for residuals without any spread
 
 
 def _within_class(

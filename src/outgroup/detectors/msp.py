@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors.base import DETECTORS, LogitDetector, log_sum_exp
+from outgroup.detectors.base import DETECTORS, LogitDetector, log_sum_exp_above_max
 
 
 @DETECTORS.register("msp")
@@ -31,5 +31,4 @@ class MaximumSoftmaxProbability(LogitDetector):
 
     def other_score(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `LogitDetector.other_score`."""
-        result: NDArray[np.float64] = log_sum_exp(logits) - logits.max(axis=1)
-        return result
+        return log_sum_exp_above_max(logits)

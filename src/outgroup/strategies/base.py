@@ -16,7 +16,7 @@ from outgroup.registry import Registry
 Features = Mapping[str, NDArray[Any]]
 
 #: Layers that a head reads, side by side, as far as the backbone has them.
-HEAD_LAYERS = ("last", "second_last")
+HEAD_LAYERS = ("last", "second_last", "logits")
 
 
 class Scores(NamedTuple):

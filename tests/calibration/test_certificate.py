@@ -1,0 +1,75 @@
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outgroup.calibration import Certificate, HeldOut, Promise, choose_threshold
+from outgroup.calibration.certificate import percent
+
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=300)
+
+
+def certificate() -> Certificate:
+    known = HeldOut(range(100), [f"burst {i // 2}" for i in range(100)])
+    return choose_threshold(known, HeldOut(range(80, 300), population="lego")).certificate
+
+
+def test_a_certificate_survives_json() -> None:
+    original = certificate()
+    text = json.dumps(original.to_dict(), allow_nan=False)
+    assert Certificate.from_dict(json.loads(text)) == original
+
+
+def test_the_sentence_names_both_populations_and_promises_nothing_else() -> None:
+    sentence = certificate().sentence
+    assert (
+        "of images like your known ones are called other (95 % confidence, n = 50 groups)"
+        in sentence
+    )
+    assert "of lego are accepted (95 % confidence, n = 220)" in sentence
+    assert sentence.endswith("Nothing is promised for other images.")
+    assert certificate().to_dict()["sentence"] == sentence
+
+
+def test_a_promise_that_fell_short_says_what_it_would_take() -> None:
+    promise = Promise("called other", "images", bound=0.095, k=0, n=30, asked=0.05)
+    assert not promise.kept
+    assert promise.sentence.endswith("5 % was aimed at: that takes n = 59.")
+
+
+def test_a_promise_that_no_n_would_keep_says_so() -> None:
+    promise = Promise("accepted", "images", bound=0.3, k=6, n=30, asked=0.05)
+    assert promise.sentence.endswith("5 % was aimed at, and is out of reach here.")
+
+
+def test_a_bound_that_nobody_asked_for_is_kept() -> None:
+    assert Promise("accepted", "images", bound=0.9, k=0, n=1).kept
+
+
+@PROPERTY
+@given(st.floats(0.0, 1.0))
+def test_a_share_is_never_written_as_nothing_or_all_unless_it_is(share: float) -> None:
+    assert (percent(share) == "0 %") == (share == 0.0)
+    assert (percent(share) == "100 %") == (share == 1.0)
+    assert float(percent(share)[:-2]) == pytest.approx(share * 100, abs=0.0501)
+
+
+@PROPERTY
+@given(st.floats(1e-6, 1.0 - 1e-6))
+def test_rounded_up_a_share_is_never_written_smaller_than_it_is(share: float) -> None:
+    written = float(percent(share, up=True)[:-2])
+    assert -1e-8 <= written - share * 100 <= 0.1 + 1e-9
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3])
+def test_rounding_up_leaves_a_round_share_alone(digits: int) -> None:
+    for i in range(1, 10**digits):
+        share = i / 10**digits
+        assert percent(share, up=True) == percent(share)
+
+
+def test_near_the_ends_two_digits_are_kept() -> None:
+    assert percent(0.000123) == "0.012 %"
+    assert percent(0.999877) == "99.988 %"
+    assert percent(1 / 3) == "33.3 %"

@@ -1,0 +1,170 @@
+"""What every registered detector has to do; a new one is tested by being registered."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from outgroup.detectors import DETECTORS, Detector, FeatureDetector, LogitDetector
+
+NAMES = DETECTORS.names()
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
+
+
+def fitted(name: str) -> tuple[Detector, np.ndarray, np.ndarray]:
+    """Return a detector that knows two classes, rows like them, and rows far from both.
+
+    What a detector on logits gets are logits: large for one class, or small for all and alike.
+    """
+    rng = np.random.default_rng(0)
+    detector = DETECTORS.get(name)()
+    y = np.repeat([0, 1], 60)
+    if isinstance(detector, FeatureDetector):
+        centres = 6 * np.eye(3, 12)
+        X = rng.normal(size=(120, 12)) + centres[y]
+        detector.fit(X, y)
+        return (
+            detector,
+            rng.normal(size=(80, 12)) + centres[y[20:100]],
+            rng.normal(size=(80, 12)) + centres[2],
+        )
+    known = rng.normal(size=(80, 3)) + 8 * np.eye(3)[rng.integers(0, 3, 80)]
+    return detector, known, 0.3 * rng.normal(size=(80, 3))
+
+
+def scores(detector: Detector, rows: np.ndarray) -> np.ndarray:
+    assert isinstance(detector, (FeatureDetector, LogitDetector))
+    return detector.other_score(rows)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_higher_is_more_other(name: str) -> None:
+    detector, known, other = fitted(name)
+    assert np.median(scores(detector, other)) > np.quantile(scores(detector, known), 0.95)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_score_a_row_in_float64(name: str) -> None:
+    detector, known, _ = fitted(name)
+    found = scores(detector, known)
+    assert found.shape == (len(known),)
+    assert found.dtype == np.float64
+    assert scores(detector, known[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_rows_plays_no_part(name: str) -> None:
+    detector, known, other = fitted(name)
+    rows = np.vstack([known, other])
+    order = np.random.default_rng(1).permutation(len(rows))
+    np.testing.assert_allclose(
+        scores(detector, rows[order]), scores(detector, rows)[order], rtol=1e-9, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_size_of_the_batch_plays_no_part(name: str) -> None:
+    detector, known, other = fitted(name)
+    rows = np.vstack([known, other])
+    one_by_one = np.concatenate([scores(detector, row[np.newaxis]) for row in rows])
+    np.testing.assert_allclose(one_by_one, scores(detector, rows), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@PROPERTY
+@given(data=st.data())
+def test_any_finite_row_has_a_finite_score(name: str, data: st.DataObject) -> None:
+    detector, known, _ = fitted(name)
+    rows = data.draw(arrays(np.float64, (3, known.shape[1]), elements=st.floats(-1e150, 1e150)))
+    assert np.isfinite(scores(detector, rows)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_zeros_and_extreme_lengths_have_finite_scores(name: str) -> None:
+    detector, known, _ = fitted(name)
+    rows = np.vstack([0 * known[:1], 1e-200 * known[:1], 1e200 * known[:1]])
+    assert np.isfinite(scores(detector, rows)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_from_its_state_it_gives_the_very_same_scores(name: str) -> None:
+    detector, known, other = fitted(name)
+    state = detector.state()
+    assert state.name == name
+    again = DETECTORS.get(name).from_state(state, {})
+    rows = np.vstack([known, other])
+    np.testing.assert_array_equal(scores(again, rows), scores(detector, rows))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_it_is_and_where_it_comes_from_is_said(name: str) -> None:
+    cls = DETECTORS.get(name)
+    assert cls.name == name
+    assert cls.summary
+    assert any(character.isdigit() for character in cls.reference)  # a year
+    assert "References" in (cls.__doc__ or "")
+    assert cls.on == ("features" if issubclass(cls, FeatureDetector) else "logits")
+
+
+FEATURE = [name for name, cls in DETECTORS if issubclass(cls, FeatureDetector)]
+
+
+@pytest.mark.parametrize("name", FEATURE)
+def test_the_order_of_training_rows_plays_no_part(name: str) -> None:
+    rng = np.random.default_rng(3)
+    X, y = rng.normal(size=(50, 6)) + 2, np.arange(50) % 3
+    order, rows = rng.permutation(50), rng.normal(size=(20, 6))
+    cls = DETECTORS.get(name)
+    one, two = cls().fit(X, y), cls().fit(X[order], y[order])  # type: ignore[attr-defined]
+    np.testing.assert_allclose(one.other_score(rows), two.other_score(rows), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", FEATURE)
+def test_a_second_fit_keeps_nothing_of_the_first(name: str) -> None:
+    rng = np.random.default_rng(3)
+    y, rows = np.arange(50) % 2, rng.normal(size=(20, 6))
+    first, second = rng.normal(size=(50, 6)), rng.normal(size=(50, 6)) * np.arange(1, 7) ** 2
+    cls = DETECTORS.get(name)
+    used, fresh = cls().fit(first, y).fit(second, y), cls().fit(second, y)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(used.other_score(rows), fresh.other_score(rows))
+
+
+@pytest.mark.parametrize("name", FEATURE)
+def test_out_of_fold_scores_are_those_of_models_without_the_row(name: str) -> None:
+    rng = np.random.default_rng(4)
+    y = np.r_[np.arange(60) % 3, np.full(20, -1)]
+    X = rng.normal(size=(80, 8)) + 3 * np.eye(4, 8)[y]
+    folds = np.arange(80) % 4
+    detector = DETECTORS.get(name)()
+    assert isinstance(detector, FeatureDetector)
+    held_out = detector.cross_fit(X, y, folds)
+    for fold in range(4):
+        train = (folds != fold) & (y >= 0)
+        alone = detector.frozen().fit(X[train], y[train]).other_score(X[folds == fold])
+        np.testing.assert_array_equal(held_out[folds == fold], alone)
+
+
+@pytest.mark.parametrize("name", FEATURE)
+def test_negatives_are_scored_and_not_learned_from(name: str) -> None:
+    rng = np.random.default_rng(4)
+    y = np.r_[np.arange(60) % 3, np.full(20, -1)]
+    X = rng.normal(size=(80, 8)) + 3 * np.eye(4, 8)[y]
+    folds, known = np.arange(80) % 4, y >= 0
+    detector = DETECTORS.get(name)()
+    assert isinstance(detector, FeatureDetector)
+    having = detector.cross_fit(X, y, folds)
+    without = detector.cross_fit(X[known], y[known], folds[known])
+    np.testing.assert_allclose(having[known], without, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", FEATURE)
+def test_images_that_are_all_alike_are_no_error(name: str) -> None:
+    rows = np.random.default_rng(5).normal(size=(2, 20))
+    y = np.repeat([0, 1], 7)
+    detector = DETECTORS.get(name)()
+    assert isinstance(detector, FeatureDetector)
+    found = detector.fit(rows[y], y).other_score(np.vstack([rows, rows + 1]))
+    assert found[:2].max() < 1e-6
+    assert found[2:].min() > 1e-3
+    assert found.max() < 1e3
