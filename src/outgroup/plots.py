@@ -93,11 +93,8 @@ def _row(
     base: int,
     is_known: bool,
 ) -> list[str]:
-    said = "called other" if is_known else "caught"
-    if len(scores):
-        said = f"{100 * np.mean(scores > threshold):.1f} % {said}"
-    else:
-        said = f"none {said}"
+    share = f"{100 * np.mean(scores > threshold):.1f} %" if len(scores) else "none"
+    said = f"{share} {'called other' if is_known else 'caught'}"
     return [
         f'<text x="16" y="{base - 34}" font-weight="600">{_text(name)}</text>',
         f'<text x="16" y="{base - 17}" fill="#555">{len(scores):,} images</text>',

@@ -95,8 +95,8 @@ def _read_zip(path: Path) -> dict[str, bytes]:
         raise ModelFileError(f"has more than {MAX_BYTES:,} bytes, which no model has.")
     with zipfile.ZipFile(path) as archive:
         names = {info.filename for info in archive.infolist()}
-        if MANIFEST not in names:
-            raise ModelFileError(f"is a zip archive, but no outgroup model: no {MANIFEST} in it.")
+        if MANIFEST not in names:  # cut off behind its arrays, a model file looks like this too
+            raise ModelFileError(f"is damaged, or another zip archive: no {MANIFEST} in it.")
         _refuse_bombs(archive, status.st_size)
         return {name: archive.read(name) for name in (MANIFEST, ARRAYS, BACKBONE) if name in names}
 
