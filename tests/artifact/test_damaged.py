@@ -215,6 +215,19 @@ def test_missing_array_is_named(forge: Forge, arrays: dict[str, bytes]) -> None:
             load_model(forge(array={name: None}))
 
 
+def test_head_in_the_place_of_a_strategy_is_refused(
+    forge: Forge, manifest: dict[str, Any], arrays: dict[str, bytes]
+) -> None:
+    moved = {
+        name.replace("strategy.head.", "strategy."): data
+        for name, data in arrays.items()
+        if name.startswith("strategy.head.")
+    }
+    manifest["strategy"] = manifest["strategy"]["parts"]["head"]
+    with pytest.raises(ModelFileError, match="is no strategy"):
+        load_model(forge(manifest=manifest, array=moved))
+
+
 def header(shape: str, dtype: str = "'<f8'") -> bytes:
     text = f"{{'descr': {dtype}, 'fortran_order': False, 'shape': {shape}, }}"
     padded = text.ljust(117) + "\n"

@@ -194,6 +194,28 @@ def test_data_that_is_none_is_one_message(outgroup: Run, tmp_path: Path) -> None
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("raised", "code", "message"),
+    [
+        (KeyboardInterrupt(), 130, "Stopped. Embeddings made so far are kept.\n"),
+        (BrokenPipeError(32, "Broken pipe"), 1, ""),
+    ],
+    ids=["Ctrl-C", "closed pipe"],
+)
+def test_what_comes_from_outside_is_no_traceback(
+    run: Run, own_photos: Path, quick: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, message: str,
+) -> None:  # fmt: skip
+    def stop(descriptor: int) -> None:
+        raise raised
+
+    monkeypatch.setattr(os, "fsync", stop)
+    result = run("train", own_photos, "--out", tmp_path / "model.outgroup", "--backbone", quick,
+                 "--strategy", "softmax", "--no-cache")  # fmt: skip
+    assert (result.exit_code, result.stderr) == (code, message)
+    assert not list(tmp_path.glob("*.outgroup"))
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_interrupt_ends_with_a_plain_line(photos: Path, quick: str, tmp_path: Path) -> None:
     out = tmp_path / "model.outgroup"
