@@ -47,7 +47,7 @@ def compare(
     ]
     console = results()
     columns = ("strategy", "known rejected", "negatives accepted", "seconds")
-    console.print(table("Held-out images, with 95 % intervals", columns, rows))
+    console.print(table("Held-out images, % [95 % interval]", columns, rows))
     if not classifier.report.n_others:
         console.print("There are no negatives, so nothing is known of what would be accepted.")
     for result in found:

@@ -48,28 +48,27 @@ def _print(found: Evaluation) -> None:
         (r.name, f"{r.recall.n:,}", str(r.recall), str(r.rejected), str(r.wrong_label))
         for r in (*found.classes, found.overall)
     ]
-    columns = ("known class", "n", "right", "called other", "wrong class")
-    console.print(table("Known images", columns, rows))
+    columns = ("class", "n", "right", "called other", "wrong class")
+    console.print(table("Known images, % [95 % interval]", columns, rows))
     if found.unknown_overall is None:
         return
     unknown = [_unknown_row(r) for r in found.unknown]
     unknown.append(_unknown_row(found.unknown_overall))
-    columns = ("unknown", "n", "accepted", "AUROC", "FPR95")
-    console.print(table("Unknown images", columns, unknown))
+    columns = ("folder", "n", "accepted", "AUROC", "FPR95")
+    console.print(table("Unknown images, % [95 % interval]", columns, unknown))
     console.print(
-        "In brackets: 95 % intervals. Accepted: given a class at the model's threshold. FPR95: at "
-        "the threshold\nthat keeps 95 % of the known images above. AUROC: 0.5 is chance.",
-        highlight=False,
+        "Accepted: given a class at the model's threshold. FPR95: accepted at the threshold that "
+        "keeps 95 % of the known images above. AUROC: 100 is perfect, 50 is chance.",
         markup=False,
     )
 
 
 def _unknown_row(result: UnknownResult) -> tuple[str, ...]:
-    low, high = result.auroc_interval
+    low, high = (100 * side for side in result.auroc_interval)
     return (
         result.name,
         f"{result.accepted.n:,}",
         str(result.accepted),
-        f"{result.auroc:.3f} [{low:.3f}, {high:.3f}]",
+        f"{100 * result.auroc:.1f} [{low:.1f}, {high:.1f}]",
         str(result.fpr95),
     )

@@ -34,8 +34,8 @@ MaxKnownRejected = Annotated[
     float | None,
     typer.Option(
         metavar="SHARE",
-        help="Largest share of images like the known ones that may be called other, kept or refused. "
-        "Without it 0.05 are expected, and the certificate says how many it may be.",
+        help="Largest share of images like the known ones that may be called other, kept or "
+        "refused. Without it 0.05 are expected, and the certificate says how many it may be.",
     ),
 ]
 MaxOtherAccepted = Annotated[

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +18,10 @@ LISTED = 5
 
 
 def results() -> Console:
-    """Return the console for results; where it is no terminal, lines are not cut at 80 columns."""
+    """Return the console for results; it is as wide as the terminal, or 80 columns."""
     from rich.console import Console
 
-    return Console(soft_wrap=False) if sys.stdout.isatty() else Console(width=100)
+    return Console(highlight=False)
 
 
 def errors() -> Console:
@@ -37,7 +36,15 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     from rich import box
     from rich.table import Table
 
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for i, name in enumerate(columns):
         made.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
@@ -71,6 +78,6 @@ def tell_files(what: str, files: Sequence[Skipped]) -> None:
     console = errors()
     console.print(f"[yellow]{len(files)} files {what}:[/]")
     for file in files[:LISTED]:
-        console.print(printable(f"  {file.path}: {file.reason}"), markup=False, highlight=False)
+        console.print(printable(f"  {file.path}: {file.reason}"), markup=False)
     if len(files) > LISTED:
         console.print(f"  and {len(files) - LISTED} more")

@@ -76,8 +76,8 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
     console.print(f"An image is other when its other-score is above {model.threshold:.4g}.")
     console.print()
     for promise in model.certificate.promises:
-        console.print(promise.sentence, highlight=False)
-    console.print("Nothing is promised for other images.", highlight=False)
+        console.print(promise.sentence)
+    console.print("Nothing is promised for other images.")
     console.print()
     size = out.stat().st_size / 1e6
     console.print(f"Saved {out} ({size:.1f} MB). Now: outgroup predict {out} FOLDER", markup=False)
