@@ -99,7 +99,8 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : array-like of shape (n, d)
             Embeddings.
         y : array-like of shape (n,)
-            Class of each row; None means other.
+            Class of each row; None means other. (To cross-validate with None in `y`, hand
+            scikit-learn a splitter such as ``KFold``: its stratified ones can't sort None.)
         other : array-like of shape (m, d) or None
             More negatives.
         groups : array-like of shape (n,) or None

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from outgroup.calibration import Certificate, HeldOut, Promise, choose_threshold
 from outgroup.calibration.certificate import percent
 
-PROPERTY = settings(derandomize=True, deadline=None, max_examples=300)
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=120)
 
 
 def certificate() -> Certificate:
