@@ -70,36 +70,51 @@ def test_the_detector_decides_and_the_head_only_names() -> None:
     np.testing.assert_array_equal(scores.other_score, knn.other_score(FRESH))
 
 
-def test_blend_adds_both_scores_each_on_its_own_held_out_scale() -> None:
-    blend = Blend(LinearSoftmax(0.1), Mahalanobis(0.5), MaxLogit())
-    held_out = blend.cross_fit({"last": X}, Y, FOLDS).other_score
-    distance = Mahalanobis(0.5).cross_fit(X, Y, FOLDS)
-    logits = LinearSoftmax(0.1).cross_fit(X[KNOWN], Y[KNOWN], FOLDS[KNOWN])
-    parts = [distance[KNOWN], MaxLogit().other_score(logits)]
+@pytest.mark.parametrize(("rows", "weight"), [(KNOWN, 1.0), (np.ones_like(KNOWN), 2.0)])
+def test_blend_adds_both_scores_each_on_its_own_held_out_scale(
+    rows: np.ndarray, weight: float
+) -> None:
+    features, y, folds = X[rows], Y[rows], FOLDS[rows]
+    blend = Blend(LinearSigmoid(0.1), Mahalanobis(0.5), MaxLogit())
+    held_out = blend.cross_fit({"last": features}, y, folds).other_score
+    logits = LinearSigmoid(0.1).cross_fit(features, y, folds)
     expected = 0.0
-    for part in parts:
-        centre = np.median(part)
-        expected = expected + (part - centre) / np.median(np.abs(part - centre))
-    np.testing.assert_allclose(held_out[KNOWN], expected, rtol=1e-9, atol=1e-9)
+    for share, part in (
+        (1.0, Mahalanobis(0.5).cross_fit(features, y, folds)),
+        (weight, MaxLogit().other_score(logits)),
+    ):
+        centre = np.median(part[y >= 0])
+        z = (part - centre) / np.median(np.abs(part[y >= 0] - centre))
+        expected = expected + share * np.log1p(np.exp(z))
+    np.testing.assert_allclose(held_out, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_blend_given_its_scaling_needs_no_cross_fit_and_keeps_it() -> None:
-    blend = Blend(LinearSoftmax(0.1), Mahalanobis(0.5), MaxLogit(), scaling=[0.0, 1.0, 0.0, 2.0])
+def test_no_member_of_blend_can_outvote_the_other() -> None:
+    sure_and_far = Blend(scaling=[0.0, 1.0, 0.0, 1.0, 2.0])._scores(
+        np.array([[1e6, 0.0]]), np.array([50.0])
+    )
+    assert sure_and_far.other_score[0] >= 50.0
+
+
+def test_blend_given_its_scaling_keeps_it() -> None:
+    scaling = [0.0, 1.0, 0.0, 2.0, 1.0]
+    blend = Blend(LinearSigmoid(0.1), Mahalanobis(0.5), MaxLogit(), scaling=scaling)
     scores = blend.fit({"last": X}, Y).score({"last": FRESH})
     distance = Mahalanobis(0.5).fit(X[KNOWN], Y[KNOWN]).other_score(FRESH)
-    logits = LinearSoftmax(0.1).fit(X[KNOWN], Y[KNOWN]).logits(FRESH)
-    np.testing.assert_allclose(scores.other_score, distance - logits.max(axis=1) / 2, rtol=1e-9)
+    logits = LinearSigmoid(0.1).fit(X, Y).logits(FRESH)
+    expected = np.log1p(np.exp(distance)) + np.log1p(np.exp(-logits.max(axis=1) / 2))
+    np.testing.assert_allclose(scores.other_score, expected, rtol=1e-9)
     blend.cross_fit({"last": X}, Y, FOLDS)
-    assert blend.scaling_ == [0.0, 1.0, 0.0, 2.0]
+    assert blend.scaling_ == scaling
 
 
 def test_scores_without_any_spread_are_left_on_their_scale() -> None:
     assert centre_and_scale(np.full(9, 3.0)) == (3.0, 1.0)
 
 
-@pytest.mark.parametrize("strategy", [Softmax(), DetectorStrategy(), Blend()])
+@pytest.mark.parametrize("strategy", [Softmax(), DetectorStrategy()])
 def test_negatives_that_are_not_learned_from_are_scored_like_fresh_images(
-    strategy: Softmax | DetectorStrategy | Blend,
+    strategy: Softmax | DetectorStrategy,
 ) -> None:
     held_out = strategy.cross_fit({"last": X}, Y, FOLDS)
     scored = strategy.fit({"last": X}, Y).score({"last": X[~KNOWN]})

@@ -48,7 +48,6 @@ class LinearHead(Head):
             )
         self.strength = strength
         self.strength_ = strength
-        self._start: Array | None = None
 
     @staticmethod
     @abstractmethod
@@ -84,8 +83,6 @@ class LinearHead(Head):
 
         assert self.strength_ is not None
         best = self._minimise(Z, targets, weights, self.strength_, best, tolerance=FOLDS)
-        # The final model lies near the mean of the folds' models, and starts from there.
-        self._start = best.reshape(len(best), len(numbers), n_classes).mean(axis=1)
         logits = _product(Z, best).reshape(len(y), len(numbers), n_classes)
         return logits[np.arange(len(y)), np.searchsorted(numbers, folds)]
 
@@ -94,7 +91,7 @@ class LinearHead(Head):
         if self.strength_ is None:
             raise InvalidParameterError("'strength' is None: call cross_fit first, or set it.")
         Z, n_classes = self._standardise(X), int(y.max()) + 1
-        start = np.zeros((Z.shape[1] + 1, n_classes)) if self._start is None else self._start
+        start = np.zeros((Z.shape[1] + 1, n_classes))
         targets, weights = self.targets(y, n_classes)
         self.coef = self._minimise(Z, targets, weights, self.strength_, start, tolerance=FINAL)
         return self
