@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -150,6 +151,15 @@ def test_open_answers_carry_scores_and_can_be_decided_anew() -> None:
     np.testing.assert_array_equal(answers.other_score, clf.other_score(X))
     assert answers.at(np.inf).labels.count(None) == 0
     assert (answers.other_score > clf.threshold_).sum() == answers.labels.count(None)
+
+
+def test_a_score_equal_to_the_threshold_is_known() -> None:
+    X, y = known_world()
+    clf = OpenSetClassifier().fit(X, y)
+    ranked = np.argsort(clf.other_score(X))
+    clf.model_ = replace(clf.model_, threshold=clf.other_score(X)[ranked[60]])
+    kept = clf.predict(X) != None  # noqa: E711
+    assert kept[ranked].tolist() == [True] * 61 + [False] * 59
 
 
 def test_clone_keeps_parameters_and_nothing_learned() -> None:
