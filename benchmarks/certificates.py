@@ -185,13 +185,14 @@ def main() -> None:
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n")
     for name, row in [*report["by_strategy"].items(), ("all", report["all"])]:
-        if row["promises"]:
-            print(
-                f"{name:12} {row['broken']} of {row['promises']} broken "
-                f"= {row['share_broken']:.1%} "
-                f"(95 % interval {row['interval'][0]:.1%} to {row['interval'][1]:.1%}), "
-                f"{row['refused']} refused"
-            )
+        for prefix, about in (("", "known called other"), ("other_", "negatives accepted")):
+            if row.get(f"{prefix}promises"):
+                low, high = row[f"{prefix}interval"]
+                print(
+                    f"{name:12} {about:18} {row[f'{prefix}broken']:3} of "
+                    f"{row[f'{prefix}promises']:4} broken = {row[f'{prefix}share_broken']:5.1%} "
+                    f"(95 % interval {low:.1%} to {high:.1%}), {row['refused']} refused"
+                )
 
 
 if __name__ == "__main__":
