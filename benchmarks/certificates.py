@@ -146,7 +146,8 @@ def main() -> None:
     began, rows, everything = time.perf_counter(), [], []
     by_strategy: dict[str, list[dict[str, float] | None]] = {}
     print(
-        f"{'strategy':12} {'negatives':9} {'budget':6} {'n':>4} {'d':>4} {'broken':>8} {'kept':>7} promised"
+        f"{'strategy':12} {'negatives':9} {'budget':6} {'n':>4} {'d':>4} "
+        f"{'broken':>8} {'kept':>7} promised"
     )
     for i, cell in enumerate(cells(options.n_per_class, options.dims)):
         results = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 WIDTH, ROW, TOP, LEFT, BOTTOM = 760, 92, 64, 190, 46
 BINS = 60
@@ -21,7 +21,8 @@ def score_histogram(
     Parameters
     ----------
     scores : mapping of str to array-like of shape (n,)
-        Other-scores by kind, in the order of the rows; higher = more other.
+        Other-scores by kind, in the order of the rows; higher = more other. Those that are not
+        finite, as of images that could not be read, are left out and not counted.
     threshold : float
         Left of it an image is known, right of it other.
     known : str
@@ -40,7 +41,7 @@ def score_histogram(
     >>> svg[:4], svg.count("<rect") > 3
     ('<svg', True)
     """
-    values = {name: np.asarray(s, dtype=np.float64) for name, s in scores.items()}
+    values = {name: _finite(s) for name, s in scores.items()}
     everything = np.concatenate([*values.values(), [threshold]])
     # Few far-off scores would press all others together; they are counted in the end bins.
     low, high = np.quantile(everything, [0.005, 0.995])
@@ -56,7 +57,7 @@ def score_histogram(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         f'font-family="system-ui, sans-serif" font-size="13">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="16" y="28" font-size="17" font-weight="600">{escape(title)}</text>',
+        f'<text x="16" y="28" font-size="17" font-weight="600">{_text(title)}</text>',
     ]
     for row, (name, one) in enumerate(values.items()):
         base = TOP + ROW * (row + 1) - 12
@@ -87,15 +88,25 @@ def score_histogram(
 
 def _row(
     name: str,
-    scores: np.ndarray[tuple[int], np.dtype[np.float64]],
+    scores: NDArray[np.float64],
     threshold: float,
     base: int,
     is_known: bool,
 ) -> list[str]:
-    share = float(np.mean(scores > threshold)) if len(scores) else 0.0
-    said = f"{100 * share:.1f} % called other" if is_known else f"{100 * share:.1f} % caught"
+    share = f"{100 * np.mean(scores > threshold):.1f} %" if len(scores) else "none"
+    said = f"{share} {'called other' if is_known else 'caught'}"
     return [
-        f'<text x="16" y="{base - 34}" font-weight="600">{escape(name)}</text>',
+        f'<text x="16" y="{base - 34}" font-weight="600">{_text(name)}</text>',
         f'<text x="16" y="{base - 17}" fill="#555">{len(scores):,} images</text>',
         f'<text x="16" y="{base - 2}" fill="#555">{said}</text>',
     ]
+
+
+def _finite(scores: ArrayLike) -> NDArray[np.float64]:
+    values = np.asarray(scores, dtype=np.float64)
+    return values[np.isfinite(values)]
+
+
+def _text(text: str) -> str:
+    """Escape text for XML, which has no way to write most control characters and no surrogates."""
+    return escape("".join(char if char.isprintable() else "?" for char in text))

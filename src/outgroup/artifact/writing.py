@@ -100,9 +100,12 @@ def _describe(backbone: Backbone, embedded: bytes | None) -> dict[str, Any]:
 
 
 def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
+    parts = {}
+    for name, values in arrays.items():
+        buffer = io.BytesIO()
+        np.save(buffer, values, allow_pickle=False)
+        parts[f"{name}.npy"] = buffer.getvalue()
+    return _zip(parts)
 
 
 def _zip(parts: Mapping[str, bytes]) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 from PIL import Image
@@ -19,10 +20,12 @@ from outgroup.datasets import Samples, from_images, load_samples
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.images import ImageSource
-from outgroup.metrics import Evaluation, evaluate
-from outgroup.model import TrainingSet, fit_model
+from outgroup.model import OpenSetModel, TrainingSet, fit_model
 from outgroup.predictions import Prediction, Predictions
-from outgroup.selection import StrategyResult, choose_strategy, compare_strategies
+
+if TYPE_CHECKING:  # slow to import, and prediction does without
+    from outgroup.metrics import Evaluation
+    from outgroup.selection import StrategyResult
 
 #: Images that `stream` holds at a time.
 CHUNK = 256
@@ -107,6 +110,8 @@ class ImageClassifier:
         InfeasibleTargetError
             If a promise that was asked for can't be given, with the n that would do.
         """
+        from outgroup.selection import choose_strategy
+
         self._contents = self._embedder = self.report = None
         backbone = get_backbone(self.backbone)
         embedder = self._make_embedder(backbone)
@@ -133,6 +138,8 @@ class ImageClassifier:
         data, other
             As for `fit`.
         """
+        from outgroup.selection import compare_strategies
+
         embedder = self._make_embedder(get_backbone(self.backbone))
         training_set, self.report, _ = self._load(data, other, embedder)
         return compare_strategies(training_set, self.budget, self.seed)
@@ -200,10 +207,27 @@ class ImageClassifier:
             Taken one by one.
         threshold : float or None
             Decide by this instead of the model's own threshold.
+
+        Raises
+        ------
+        InvalidParameterError
+            If `images` is a single image or a folder, or `threshold` is no finite number.
         """
         model = self.contents.model
+        if isinstance(images, (str, os.PathLike, bytes, Image.Image)):
+            raise InvalidParameterError(
+                "The 'images' parameter must be an iterable of images. "
+                f"Got a single {type(images).__name__} instead. Use predict for it."
+            )
         if threshold is not None:
-            model = replace(model, threshold=threshold)
+            if not math.isfinite(threshold):
+                raise InvalidParameterError(
+                    f"The 'threshold' parameter must be a finite number. Got {threshold!r} instead."
+                )
+            model = replace(model, threshold=float(threshold))
+        return self._stream(images, model)
+
+    def _stream(self, images: Iterable[ImageSource], model: OpenSetModel) -> Iterator[Prediction]:
         embedder = self._open_embedder()
         paths: list[str | None] = []
 
@@ -241,6 +265,8 @@ class ImageClassifier:
         InvalidDataError
             If no known image could be read, or one has a label that is none of the classes.
         """
+        from outgroup.metrics import evaluate
+
         samples = Samples.concatenate([load_samples(known), *map(from_images, unknown)])
         strange = sorted({str(label) for label in samples.labels if label} - {*self.classes})
         if strange:

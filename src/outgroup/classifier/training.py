@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +75,7 @@ def prepare(samples: Samples, embeddings: Embeddings) -> tuple[TrainingSet, Trai
     Raises
     ------
     InvalidDataError
-        If nothing is left to learn from.
+        If nothing is left to learn from, or nothing of one class.
     """
     paths = [_name(source, i) for i, source in enumerate(samples.sources)]
     digests, labels = embeddings.digests, samples.labels
@@ -96,8 +96,13 @@ def prepare(samples: Samples, embeddings: Embeddings) -> tuple[TrainingSet, Trai
     usable = [i for i in readable if len(labels_of[digests[i]]) == 1]
     if not usable:
         raise InvalidDataError(_nothing_left(len(samples), unreadable, contradictory))
+    lost = sorted({str(label) for label in labels if label} - {str(labels[i]) for i in usable})
+    if lost:  # a model without the class would call all its images other
+        raise InvalidDataError(_class_lost(lost[0], labels, [*unreadable, *contradictory], paths))
 
-    rows = sorted(usable, key=lambda i: (str(digests[i]), samples.origins[i]))
+    rows = sorted(
+        usable, key=lambda i: (str(digests[i]), samples.origins[i], samples.groups[i] or "")
+    )
     counts = Counter(labels[i] for i in rows)
     n_others = counts.pop(None, 0)
     report = TrainingReport(
@@ -142,6 +147,17 @@ def _nothing_left(n: int, unreadable: list[Skipped], contradictory: list[Skipped
     return (
         f"None of the {n} images can be used: {len(unreadable)} can't be read, "
         f"{len(contradictory)} have two labels. The first is {example.path}: {example.reason}."
+    )
+
+
+def _class_lost(
+    name: str, labels: Sequence[str | None], left_out: list[Skipped], paths: list[str]
+) -> str:
+    of_class = {path for path, label in zip(paths, labels, strict=True) if label == name}
+    example = next(file for file in left_out if file.path in of_class)
+    return (
+        f"Class {name!r} has {len(of_class)} images, and none of them can be used. The first is "
+        f"{example.path}: {example.reason}. Replace them, or leave the class out."
     )
 
 

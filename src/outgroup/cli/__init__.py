@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Callable
 
 import typer
 
 from outgroup.cli import compare, demo, evaluate, lists, predict, train
 from outgroup.cli.output import errors
 from outgroup.errors import InvalidParameterError, OutgroupError
+
+#: Exit codes beside 0 and 3 (some images could not be read): something went wrong; the call was
+#: wrong; Ctrl-C.
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="outgroup",
@@ -17,7 +23,33 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (
+
+
+def _with_plain_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Let what can be expected to go wrong end in one message and an exit code, no traceback."""
+
+    @functools.wraps(command)
+    def run(*args: object, **options: object) -> None:
+        try:
+            command(*args, **options)
+        except OutgroupError as error:
+            _tell(str(error))
+            raise typer.Exit(
+                USAGE if isinstance(error, InvalidParameterError) else FAILED
+            ) from error
+        except BrokenPipeError:  # the reader of our output went away, as `head` does
+            raise
+        except OSError as error:  # a full disk, a folder that can't be written
+            _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            raise typer.Exit(FAILED) from error
+        except KeyboardInterrupt:
+            errors().print("Stopped. Embeddings made so far are kept.")
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run
+
+
+for one in (
     train.train,
     compare.compare,
     predict.predict,
@@ -26,28 +58,18 @@ for command in (
     lists.backbones,
     demo.demo,
 ):
-    app.command()(command)
-
-#: Exit codes beside 0: something went wrong; the call was wrong; some images could not be read.
-FAILED, USAGE, SOME_UNREADABLE = 1, 2, 3
+    app.command()(_with_plain_errors(one))
 
 
 def main() -> None:
-    """Run the command line; known errors end in one message and an exit code, not a traceback."""
-    try:
-        app()
-    except OutgroupError as error:
-        errors().print(f"[bold red]Error:[/] {_plain(str(error))}", highlight=False)
-        sys.exit(USAGE if isinstance(error, InvalidParameterError) else FAILED)
-    except BrokenPipeError:  # the reader of our output went away, as `head` does
-        sys.stderr.close()
-        sys.exit(FAILED)
-    except KeyboardInterrupt:
-        errors().print("Stopped. Embeddings made so far are kept.")
-        sys.exit(130)
+    """Run the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or a pipe that knows few letters gets escapes instead of a traceback.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    app()
 
 
-def _plain(text: str) -> str:
-    from rich.markup import escape
+def _tell(message: str) -> None:
+    from rich.text import Text
 
-    return escape(text)
+    errors().print(Text.assemble(("Error: ", "bold red"), message))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outgroup.cli import options
-from outgroup.cli.output import errors, print_json, results, table, tell_left_out
+from outgroup.cli.output import errors, percent_of, print_json, results, table, tell_left_out
 
 
 def compare(
@@ -38,18 +38,18 @@ def compare(
     rows = [
         (
             result.name,
-            str(result.known_rejected or "none"),
-            str(result.other_accepted or "none"),
+            percent_of(result.known_rejected),
+            percent_of(result.other_accepted),
             f"{result.seconds:.1f}",
         )
         for result in found
         if result.problem is None
     ]
     console = results()
-    columns = ("strategy", "known rejected", "negatives accepted", "seconds")
-    console.print(table("Held-out images, % [95 % interval]", columns, rows))
+    columns = ("strategy", "known rejected %", "negatives accepted %", "seconds")
+    console.print(table("Held-out images, with 95 % intervals", columns, rows))
     if not classifier.report.n_others:
         console.print("There are no negatives, so nothing is known of what would be accepted.")
     for result in found:
         if result.problem is not None:
-            errors().print(f"{result.name}: {result.problem}", highlight=False, markup=False)
+            errors().print(f"{result.name}: {result.problem}")

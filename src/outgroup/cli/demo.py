@@ -58,27 +58,27 @@ def _print(result: DemoResult) -> None:
         for row in result.rows
     ]
     console.print(
-        "Six handwritten digits are known. Training sees two other digits as negatives, "
-        f"and never the unknown images: {', '.join(kinds)}.",
+        "Six handwritten digits are known. Training sees two others as negatives, and never the "
+        f"unknown images: {', '.join(kinds)}.\n",
     )
-    columns = ("", "right", "called other", *kinds)
+    columns = ("", "right", "called other", *(f"accepted:\n{kind}" for kind in kinds))
+    console.print(table("New images", columns, rows))
     console.print()
-    console.print(table("New images: known ones, and the share of unknown accepted", columns, rows))
     ours, _, strict = result.rows
     worst = max(kinds, key=lambda kind: strict.accepted[kind].value or 0.0)
     console.print(
-        "What it means: right and called other are about new images of the known digits; the "
-        "other columns are the share of unknown images that were given a digit, which is always "
-        f"wrong. A softmax that must be 95 % sure calls {_percent(strict.called_other.value)} of "
-        f"the known digits other, and accepts {_percent(strict.accepted[worst].value)} of the "
-        f"{worst}; outgroup calls {_percent(ours.called_other.value)} other, and accepts "
+        "What it means: right and called other are about new images of the known digits; accepted "
+        "is the share of unknown images that were given a digit, which is always wrong.\n\n"
+        f"A softmax that must be 95 % sure calls {_percent(strict.called_other.value)} of the "
+        f"known digits other and accepts {_percent(strict.accepted[worst].value)} of the {worst}; "
+        f"outgroup calls {_percent(ours.called_other.value)} other and accepts "
         f"{_percent(ours.accepted[worst].value)}.",
     )
     console.print()
     console.print(result.certificate)
     console.print()
-    console.print(f"Model:   {result.model}")
-    console.print(f"Picture: {result.picture} (open it in a browser)")
+    console.print(f"Model:   {result.model}", soft_wrap=True)
+    console.print(f"Picture: {result.picture} (open it in a browser)", soft_wrap=True)
 
 
 def _percent(value: float | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outgroup.cli import options
-from outgroup.cli.output import errors, print_json, results, table
+from outgroup.cli.output import errors, percent_of, print_json, results, table
 
 if TYPE_CHECKING:
     from outgroup.metrics import Evaluation, UnknownResult
@@ -45,30 +45,31 @@ def evaluate(
 def _print(found: Evaluation) -> None:
     console = results()
     rows = [
-        (r.name, f"{r.recall.n:,}", str(r.recall), str(r.rejected), str(r.wrong_label))
+        (r.name, f"{r.recall.n:,}", *map(percent_of, (r.recall, r.rejected, r.wrong_label)))
         for r in (*found.classes, found.overall)
     ]
-    columns = ("class", "n", "right", "called other", "wrong class")
-    console.print(table("Known images, % [95 % interval]", columns, rows))
+    columns = ("known class", "n", "right %", "called other %", "wrong class %")
+    console.print(table("Known images", columns, rows))
     if found.unknown_overall is None:
         return
+    console.print()
     unknown = [_unknown_row(r) for r in found.unknown]
     unknown.append(_unknown_row(found.unknown_overall))
-    columns = ("folder", "n", "accepted", "AUROC", "FPR95")
-    console.print(table("Unknown images, % [95 % interval]", columns, unknown))
+    columns = ("unknown", "n", "accepted %", "AUROC", "FPR95 %")
+    console.print(table("Unknown images", columns, unknown))
+    console.print()
     console.print(
-        "Accepted: given a class at the model's threshold. FPR95: accepted at the threshold that "
-        "keeps 95 % of the known images above. AUROC: 100 is perfect, 50 is chance.",
-        markup=False,
+        "In brackets: 95 % intervals. Accepted: given a class at the model's threshold. FPR95: at "
+        "the threshold that keeps 95 % of the known images above. AUROC: 0.5 is chance."
     )
 
 
 def _unknown_row(result: UnknownResult) -> tuple[str, ...]:
-    low, high = (100 * side for side in result.auroc_interval)
+    low, high = result.auroc_interval
     return (
         result.name,
         f"{result.accepted.n:,}",
-        str(result.accepted),
-        f"{100 * result.auroc:.1f} [{low:.1f}, {high:.1f}]",
-        str(result.fpr95),
+        percent_of(result.accepted),
+        f"{result.auroc:.3f} [{low:.3f}, {high:.3f}]",
+        percent_of(result.fpr95),
     )

@@ -23,10 +23,8 @@ def methods(json: options.Json = False) -> None:
         return
     for kind in kinds:
         rows = [(m["name"], m["summary"], m["reference"]) for m in listed if m["kind"] == kind]
-        made = table(kind, ("name", "what it does", "source"), rows)
-        for column in made.columns:
-            column.justify = "left"
-        results().print(made)
+        results().print(table(kind, ("name", "what it does", "source"), rows, numbers=False))
+        results().print()
 
 
 def backbones(json: options.Json = False) -> None:
@@ -38,7 +36,5 @@ def backbones(json: options.Json = False) -> None:
         print_json([vars(row) for row in listed])
         return
     rows = [(row.spec, row.summary, f"{row.licence}; {row.source}") for row in listed]
-    made = table("backbones", ("spec", "what it is", "licence and source"), rows)
-    for column in made.columns:
-        column.justify = "left"
-    results().print(made)
+    columns = ("spec", "what it is", "licence and source")
+    results().print(table("backbones", columns, rows, numbers=False))

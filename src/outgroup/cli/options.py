@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -72,10 +73,16 @@ def check_writable(out: Path) -> None:
     Raises
     ------
     InvalidParameterError
-        If its folder does not exist, or it is a folder itself.
+        If its folder does not exist or may not be written to, or it is a folder itself.
     """
-    if out.is_dir() or not out.parent.is_dir():
-        problem = "a folder" if out.is_dir() else f"in {out.parent}, which does not exist"
-        raise InvalidParameterError(
-            f"The '--out' parameter must be a file in a folder that exists. Got {out}, {problem}."
-        )
+    if out.is_dir():
+        problem = "a folder"
+    elif not out.parent.is_dir():
+        problem = f"in {out.parent}, which does not exist"
+    elif not os.access(out.parent, os.W_OK):
+        problem = f"in {out.parent}, which may not be written to"
+    else:
+        return
+    raise InvalidParameterError(
+        f"The '--out' parameter must be a file in a folder that exists. Got {out}, {problem}."
+    )

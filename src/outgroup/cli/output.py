@@ -7,34 +7,53 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
 
     from outgroup.classifier.training import TrainingReport
     from outgroup.datasets import Skipped
+    from outgroup.metrics import Rate
 
 #: Files that are listed one by one; of more there is only the number.
 LISTED = 5
 
 
 def results() -> Console:
-    """Return the console for results; it is as wide as the terminal, or 80 columns."""
+    """Return the console for results: as wide as the terminal, or 80 columns where there is none.
+
+    Class and file names go through it, so nothing in a text is taken for markup.
+    """
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, markup=False)
 
 
 def errors() -> Console:
-    """Return the console for everything that is no result."""
+    """Return the console for everything that is no result; a message stays one line."""
     from rich.console import Console
 
-    return Console(stderr=True)
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    """Return a table that fits 80 columns: the first column is text, the others are numbers."""
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], numbers: bool = True
+) -> Table:
+    """Return a table that fits 80 columns; long names are folded.
+
+    Parameters
+    ----------
+    title : str
+        Its heading.
+    columns : sequence of str
+        Names of the columns.
+    rows : iterable of sequence of str
+        Cells; nothing in them is taken for markup.
+    numbers : bool, default=True
+        Whether all columns but the first are numbers, and stand to the right.
+    """
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     made = Table(
         title=title,
@@ -43,13 +62,29 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
     )
     for i, name in enumerate(columns):
-        made.add_column(name, justify="left" if i == 0 else "right", overflow="fold")
+        right = numbers and i > 0
+        justify: JustifyMethod = "right" if right else "left"
+        made.add_column(Text(name), justify=justify, no_wrap=right, overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*(Text(printable(cell)) for cell in row))
     return made
+
+
+def percent_of(rate: Rate | None) -> str:
+    """Return a rate with its interval for a column whose head says that it is percent.
+
+    Examples
+    --------
+    >>> from outgroup.metrics import Rate
+    >>> percent_of(Rate(94, 100)), percent_of(None)
+    ('94.0 [87.4, 97.8]', 'none')
+    """
+    if rate is None or rate.value is None:
+        return "none"
+    low, high = rate.interval
+    return f"{100 * rate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def print_json(data: Any) -> None:
@@ -58,8 +93,12 @@ def print_json(data: Any) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text that any terminal takes: bytes of a file name that are no UTF-8 are replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    r"""Return text that is safe to print: a file name may hold line breaks and bytes of any kind.
+
+    >>> printable("caf\udce9\n\x1b[31m.jpg")
+    'caf???[31m.jpg'
+    """
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def tell_left_out(report: TrainingReport) -> None:
@@ -76,8 +115,8 @@ def tell_files(what: str, files: Sequence[Skipped]) -> None:
     if not files:
         return
     console = errors()
-    console.print(f"[yellow]{len(files)} files {what}:[/]")
+    console.print(f"{len(files)} files {what}:", style="yellow")
     for file in files[:LISTED]:
-        console.print(printable(f"  {file.path}: {file.reason}"), markup=False)
+        console.print(printable(f"  {file.path}: {file.reason}"))
     if len(files) > LISTED:
         console.print(f"  and {len(files) - LISTED} more")

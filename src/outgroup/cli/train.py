@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,6 +66,10 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
                 "certificate": model.certificate.to_dict(),
                 "unreadable": [{"path": s.path, "reason": s.reason} for s in report.unreadable],
                 "skipped": [{"path": s.path, "reason": s.reason} for s in report.skipped],
+                "contradictory": [
+                    {"path": s.path, "reason": s.reason} for s in report.contradictory
+                ],
+                "n_unlabelled": report.n_unlabelled,
             }
         )
         return
@@ -72,6 +77,7 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
     rows = [(name, f"{count:,}") for name, count in report.class_counts.items()]
     rows += [("(none of these)", f"{report.n_others:,}")] if report.n_others else []
     console.print(table("Learned from", ("class", "images"), rows))
+    console.print()
     console.print(f"Strategy: {model.strategy.name} ({model.strategy.summary}).")
     console.print(f"An image is other when its other-score is above {model.threshold:.4g}.")
     console.print()
@@ -80,4 +86,6 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
     console.print("Nothing is promised for other images.")
     console.print()
     size = out.stat().st_size / 1e6
-    console.print(f"Saved {out} ({size:.1f} MB). Now: outgroup predict {out} FOLDER", markup=False)
+    # Whoever copies a path or a command needs it in one piece.
+    console.print(f"Saved {out} ({size:.1f} MB).", soft_wrap=True)
+    console.print(f"Now: outgroup predict {shlex.quote(str(out))} FOLDER", soft_wrap=True)

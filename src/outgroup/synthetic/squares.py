@@ -43,10 +43,12 @@ def random_squares(
     >>> random_squares(2, size=16).shape
     (2, 16, 16, 3)
     """
-    for name, value, least in (("n", n, 0), ("size", size, 1), ("min_side", min_side, 1)):
-        if value < least:
+    numbers = {"n": (n, 0), "size": (size, 1), "min_side": (min_side, 1), "seed": (seed, 0)}
+    for name, (value, least) in numbers.items():
+        if not isinstance(value, (int, np.integer)) or value < least:
             raise InvalidParameterError(
-                f"The {name!r} parameter must be at least {least}. Got {value!r} instead."
+                f"The {name!r} parameter must be a whole number from {least} up. "
+                f"Got {value!r} instead."
             )
     if not 0.0 <= p_split <= 1.0:
         raise InvalidParameterError(

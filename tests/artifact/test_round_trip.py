@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import stat
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import outgroup
+from outgroup import ImageClassifier
+from outgroup.datasets import from_arrays
+from outgroup.strategies import STRATEGIES
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES.names())
+def test_every_strategy_answers_the_same_after_loading(
+    strategy: str, quick: str, photos: Path, odds: Path, new: Path, tmp_path: Path
+) -> None:
+    fitted = ImageClassifier(strategy=strategy, backbone=quick).fit(photos, other=odds)
+    loaded = outgroup.load(fitted.save(tmp_path / "model.outgroup"))
+
+    before, after = fitted.predict(new), loaded.predict(new)
+    assert after.labels == before.labels
+    np.testing.assert_allclose(after.other_score, before.other_score, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(after.class_scores, before.class_scores, rtol=1e-9, atol=1e-12)
+    assert loaded.contents.model.strategy.name == strategy
+    assert loaded.classes == fitted.classes
+    assert loaded.threshold == fitted.threshold
+    assert loaded.certificate == fitted.certificate
+    assert loaded.contents.training == fitted.contents.training
+
+
+def test_held_out_scores_travel_with_the_model(trained: ImageClassifier, model_file: Path) -> None:
+    before, after = trained.contents.model, outgroup.load(model_file).contents.model
+    np.testing.assert_array_equal(after.known_scores, before.known_scores)
+    np.testing.assert_array_equal(after.other_scores, before.other_scores)
+    assert len(after.known_scores) == 75
+    assert len(after.other_scores) == 24
+
+
+def test_loaded_model_can_be_saved_again_to_the_same_bytes(
+    model_file: Path, tmp_path: Path
+) -> None:
+    again = outgroup.load(model_file).save(tmp_path / "again.outgroup")
+    assert again.read_bytes() == model_file.read_bytes()
+
+
+def test_options_of_training_come_back(
+    quick: str, photos: Path, odds: Path, tmp_path: Path
+) -> None:
+    fitted = ImageClassifier(
+        strategy="softmax",
+        backbone=quick,
+        max_known_rejected=0.2,
+        max_other_accepted=0.9,
+        confidence=0.9,
+        seed=3,
+    ).fit(photos, other=odds)
+    loaded = outgroup.load(fitted.save(tmp_path / "model.outgroup"))
+    assert (loaded.strategy, loaded.budget, loaded.seed) == ("softmax", fitted.budget, 3)
+    assert loaded.budget.max_known_rejected == 0.2
+
+
+def test_file_is_a_plain_zip_without_dates_and_pickles(model_file: Path) -> None:
+    with zipfile.ZipFile(model_file) as archive:
+        names = archive.namelist()
+        assert names == ["manifest.json", "arrays.npz", "backbone.onnx"]
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+        assert {info.date_time for info in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        manifest = json.loads(archive.read("manifest.json"))
+        with archive.open("arrays.npz") as file, np.load(file, allow_pickle=False) as arrays:
+            assert "strategy.head.coef" in arrays
+            assert "golden.image" in arrays
+    assert list(manifest)[:2] == ["format", "format_version"]
+    assert manifest["format_version"] == 1
+
+
+def train_here(photos: Path, odds: Path, quick: str, out: Path, **options: object) -> bytes:
+    classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False, **options)  # type: ignore[arg-type]
+    return classifier.fit(photos, other=odds).save(out).read_bytes()
+
+
+def test_names_and_order_of_files_do_not_change_the_bytes(
+    photos: Path, odds: Path, quick: str, model_file: Path, tmp_path: Path
+) -> None:
+    renamed = tmp_path / "other name"
+    dice = random.Random(0)
+    for file in sorted(photos.rglob("*.png")):
+        folder = renamed / file.parent.name / f"sub{dice.randrange(3)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, folder / f"{dice.random()}.png")
+    found = train_here(renamed, odds, quick, tmp_path / "model.outgroup")
+    assert found == model_file.read_bytes()
+
+
+def test_order_of_groups_of_copies_does_not_change_the_bytes(
+    make_picture: Callable, quick: str, tmp_path: Path
+) -> None:
+    rows = [
+        (make_picture(colour, i), colour, f"burst {i // 2}")
+        for colour in ("blue", "red")
+        for i in range(30)
+    ]
+    # The same picture in three bursts: whichever is met first, all copies stay together.
+    rows += [(make_picture("blue", 4), "blue", "burst 9"), (make_picture("blue", 4), "blue", None)]
+    found = set()
+    for order in (rows, rows[::-1], random.Random(1).sample(rows, len(rows))):
+        samples = from_arrays(*zip(*order, strict=True))
+        classifier = ImageClassifier(strategy="softmax", backbone=quick, cache=False).fit(samples)
+        found.add(classifier.save(tmp_path / "model.outgroup").read_bytes())
+    assert len(found) == 1
+
+
+def test_second_process_writes_the_same_bytes(
+    photos: Path, odds: Path, quick: str, model_file: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys; from outgroup import ImageClassifier\n"
+        "photos, odds, quick, out = sys.argv[1:]\n"
+        "c = ImageClassifier(strategy='sigmoid', backbone=quick, cache=False, threads=3)\n"
+        "c.fit(photos, other=odds).save(out)\n"
+    )
+    out = tmp_path / "model.outgroup"
+    arguments = [sys.executable, "-c", code, str(photos), str(odds), quick, str(out)]
+    subprocess.run(arguments, check=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    assert out.read_bytes() == model_file.read_bytes()
+
+
+def test_seed_decides_the_folds_and_with_them_the_bytes(
+    photos: Path, odds: Path, quick: str, model_file: Path, tmp_path: Path
+) -> None:
+    found = train_here(photos, odds, quick, tmp_path / "model.outgroup", seed=1)
+    assert found != model_file.read_bytes()
+    scores = outgroup.load(tmp_path / "model.outgroup").contents.model.known_scores
+    assert not np.array_equal(scores, outgroup.load(model_file).contents.model.known_scores)
+
+
+def test_network_of_ones_own_travels_in_the_file(
+    network_file: Path, photos: Path, new: Path, tmp_path: Path
+) -> None:
+    fitted = ImageClassifier(strategy="detector", backbone=f"onnx:{network_file}", cache=False).fit(
+        photos
+    )
+    model = fitted.save(tmp_path / "model.outgroup")
+    expected = fitted.predict(new)
+    shutil.rmtree(network_file.parent)
+
+    found = outgroup.load(model).predict(new)
+    np.testing.assert_allclose(found.other_score, expected.other_score, rtol=1e-9)
+
+
+def test_bundled_network_stays_out_of_the_file(photos: Path, new: Path, tmp_path: Path) -> None:
+    paths = [p for colour in ("blue", "red") for p in sorted((photos / colour).iterdir())[:6]]
+    samples = from_arrays(paths, [p.parent.name for p in paths])
+    fitted = ImageClassifier(strategy="softmax").fit(samples)
+    model = fitted.save(tmp_path / "model.outgroup")
+    with zipfile.ZipFile(model) as archive:
+        assert archive.namelist() == ["manifest.json", "arrays.npz"]
+    assert outgroup.load(model).predict(new).labels == fitted.predict(new).labels
+
+
+def test_saving_replaces_a_model(trained: ImageClassifier, tmp_path: Path) -> None:
+    path = tmp_path / "model.outgroup"
+    path.write_bytes(b"an older one")
+    assert trained.save(path) == path
+    assert outgroup.load(path).classes == trained.classes
+    assert [p.name for p in tmp_path.iterdir()] == ["model.outgroup"]
+
+
+def test_new_file_has_the_usual_permissions(trained: ImageClassifier, tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    path = trained.save(tmp_path / "model.outgroup")
+    mode = stat.S_IMODE(path.stat().st_mode)
+    assert mode == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+def test_failure_to_write_leaves_the_old_model(
+    trained: ImageClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model.outgroup"
+    path.write_bytes(b"an older one")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        trained.save(path)
+    assert path.read_bytes() == b"an older one"
+    assert [p.name for p in tmp_path.iterdir()] == ["model.outgroup"]
+
+
+@pytest.mark.parametrize("place", ["missing/model.outgroup", "a file/model.outgroup"])
+def test_place_that_cannot_be_written_is_an_os_error(
+    trained: ImageClassifier, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "a file").touch()
+    with pytest.raises(OSError, match=r"No such file|Not a directory"):
+        trained.save(tmp_path / place)

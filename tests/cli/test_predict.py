@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import outgroup as library
+from outgroup import ImageClassifier
+
+Run = Callable[..., Any]
+
+CONTRACT = {
+    "path": str,
+    "label": (str, type(None)),
+    "labels": list,
+    "other": bool,
+    "reason": str,
+    "other_score": (float, type(None)),
+    "threshold": (float, type(None)),
+    "probabilities": dict,
+    "error": (str, type(None)),
+}
+
+
+@pytest.fixture
+def inbox(new: Path, tmp_path: Path) -> Path:
+    """Two red pictures, a pink one and a text, in a folder that a test may change."""
+    folder = tmp_path / "inbox"
+    (folder / "deep").mkdir(parents=True)
+    shutil.copy(new / "red" / "100.png", folder / "a.png")
+    shutil.copy(new / "red" / "101.png", folder / "deep" / "b.png")
+    shutil.copy(new / "pink" / "100.png", folder / "pink.png")
+    (folder / "z.txt").write_text("not a picture")
+    return folder
+
+
+def lines(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_json_lines_keep_the_contract(run: Run, model_file: Path, inbox: Path) -> None:
+    result = run("predict", model_file, inbox, "--json", "--threshold", "-9")
+    assert result.exit_code == 3
+    found = lines(result.stdout)
+    assert [line["path"] for line in found] == [
+        str(inbox / name) for name in ("a.png", "deep/b.png", "pink.png", "z.txt")
+    ]
+    for line in found:
+        assert list(line) == list(CONTRACT)
+        for key, kind in CONTRACT.items():
+            assert isinstance(line[key], kind), key
+    red, _, pink, text = found
+    assert red == {
+        "path": str(inbox / "a.png"),
+        "label": "red",
+        "labels": ["red"],
+        "other": False,
+        "reason": "known",
+        "other_score": red["other_score"],
+        "threshold": -9.0,
+        "probabilities": red["probabilities"],
+        "error": None,
+    }
+    assert list(red["probabilities"]) == ["blue", "green", "red"]
+    assert (pink["label"], pink["labels"], pink["other"]) == (None, [], True)
+    assert (pink["reason"], pink["error"]) == ("unknown", None)
+    assert text == {
+        "path": str(inbox / "z.txt"),
+        "label": None,
+        "labels": [],
+        "other": False,
+        "reason": "unreadable",
+        "other_score": None,
+        "threshold": None,
+        "probabilities": {},
+        "error": text["error"],
+    }
+    assert text["error"]
+
+
+def test_json_says_what_the_library_says(run: Run, model_file: Path, new: Path) -> None:
+    result = run("predict", model_file, new, "--json")
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    expected = library.load(model_file).predict(new)
+    assert lines(result.stdout) == [answer.to_dict() for answer in expected]
+
+
+def test_plain_lines_have_path_answer_and_score(run: Run, model_file: Path, inbox: Path) -> None:
+    result = run("predict", model_file, inbox, "--threshold=-9", "--other-word", "niemand")
+    assert result.exit_code == 3
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
+    assert [(Path(path).name, said) for path, said, _ in rows[:3]] == [
+        ("a.png", "red"),
+        ("b.png", "red"),
+        ("pink.png", "niemand"),
+    ]
+    assert float(rows[0][2]) <= -9 < float(rows[2][2])
+    assert rows[3][2] == "unreadable"
+    plain = run("predict", model_file, inbox / "pink.png", "--threshold=-1e9").stdout
+    assert plain.split("\t")[1] == "other"
+
+
+def test_threshold_decides_again(run: Run, model_file: Path, inbox: Path) -> None:
+    for threshold, other in (("-1e9", True), ("1e9", False)):
+        result = run("predict", model_file, inbox / "a.png", "--json", f"--threshold={threshold}")
+        (line,) = lines(result.stdout)
+        assert (line["other"], line["threshold"]) == (other, float(threshold))
+    result = run("predict", model_file, inbox, "--json", "--threshold", "nan")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: The 'threshold' parameter must be a finite number.")
+
+
+def test_paths_are_written_as_they_were_given(outgroup: Run, model_file: Path, inbox: Path) -> None:
+    (inbox / "linked").symlink_to(inbox / "deep")
+    (inbox / "link.png").symlink_to(inbox / "a.png")
+    given = ["./a.png", "deep/../link.png", "./deep/", "linked", "../inbox/deep"]
+    done = outgroup("predict", model_file, *given, "--json", cwd=inbox)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line["path"] for line in lines(done.stdout)] == [
+        "./a.png",
+        "deep/../link.png",
+        "./deep/b.png",
+        "linked/b.png",
+        "../inbox/deep/b.png",
+    ]
+    assert all(line["label"] == "red" for line in lines(done.stdout))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of any bytes are a matter of POSIX")
+def test_name_of_any_bytes_is_a_line(outgroup: Run, model_file: Path, inbox: Path) -> None:
+    names = [os.fsdecode(name) for name in (b"caf\xe9.png", b"new\nline\t\x1b[31m.png")]
+    folder = inbox / "deep"
+    (folder / "b.png").rename(folder / names[0])
+    shutil.copy(folder / names[0], folder / names[1])
+
+    done = outgroup("predict", model_file, folder, "--json")
+    assert done.returncode == 0
+    assert [line["path"] for line in lines(done.stdout)] == [f"{folder}/{n}" for n in names]
+
+    plain = outgroup("predict", model_file, folder, folder / names[0])
+    assert plain.returncode == 0
+    assert len(plain.stdout.splitlines()) == 3
+    assert f"{folder}/caf?.png\tred\t" in plain.stdout
+    assert f"{folder}/new?line??[31m.png\tred\t" in plain.stdout
+
+
+def test_terminal_that_knows_few_letters_gets_escapes(
+    outgroup: Run, model_file: Path, inbox: Path
+) -> None:
+    (inbox / "a.png").rename(inbox / "Žirafa.png")
+    done = outgroup("predict", model_file, inbox, env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 3
+    assert "\\u017dirafa.png\tred" in done.stdout
+
+
+def test_missing_file_is_a_line_too(outgroup: Run, model_file: Path, inbox: Path) -> None:
+    done = outgroup("predict", model_file, inbox / "nowhere.png", inbox / "a.png", "--json")
+    assert done.returncode == 3
+    missing, found = lines(done.stdout)
+    assert (missing["reason"], missing["error"]) == ("unreadable", "no such file")
+    assert found["label"] == "red"
+
+
+def test_empty_folder_is_no_mistake_and_hides_no_other(
+    run: Run, model_file: Path, inbox: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    alone = run("predict", model_file, tmp_path / "empty", "--json")
+    assert (alone.exit_code, alone.stdout) == (0, "")
+    assert "has no files in it" in alone.stderr
+    both = run("predict", model_file, tmp_path / "empty", inbox / "a.png", "--json")
+    assert both.exit_code == 0
+    assert len(both.stdout.splitlines()) == 1
+    assert "has no files in it" in both.stderr
+
+
+def test_files_that_are_not_taken_are_told(run: Run, model_file: Path, inbox: Path) -> None:
+    for i in range(7):
+        (inbox / f".hidden{i}").touch()
+    result = run("predict", model_file, inbox, "--json")
+    assert len(result.stdout.splitlines()) == 4
+    assert result.stderr.splitlines()[0] == "7 files not taken for images:"
+    assert f"{inbox}/.hidden0: a hidden or system file" in result.stderr
+    assert result.stderr.splitlines()[-1] == "  and 2 more"
+    assert len(result.stderr.splitlines()) == 7
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no model"])
+def test_model_that_is_none_is_one_plain_message(
+    outgroup: Run, inbox: Path, tmp_path: Path, content: bytes | None
+) -> None:
+    model = tmp_path / "model.outgroup"
+    if content is not None:
+        model.write_bytes(content)
+    done = outgroup("predict", model, inbox, "--json")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: {model}: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_closed_pipe_is_quiet(model_file: Path, new: Path) -> None:
+    program = Path(sysconfig.get_path("scripts")) / "outgroup"
+    for options in ([], ["--json"]):
+        process = subprocess.Popen(
+            [program, "predict", model_file, new, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # as `head` does when it has its lines
+        assert process.stderr.read() == ""
+        process.stderr.close()
+        assert process.wait(timeout=60) == 1
+
+
+def test_class_named_like_the_word_for_other_stays_apart(
+    run: Run, quick: str, make_picture: Callable[..., Any], tmp_path: Path
+) -> None:
+    from outgroup.datasets import from_arrays
+
+    names = {"red": "other", "blue": "blue"}
+    rows = [(make_picture(c, i), name) for c, name in names.items() for i in range(12)]
+    classifier = ImageClassifier(strategy="softmax", backbone=quick, cache=False)
+    classifier.fit(from_arrays(*zip(*rows, strict=True)))
+    model = classifier.save(tmp_path / "model.outgroup")
+    make_picture("red", 50).save(tmp_path / "red.png")
+    (line,) = lines(
+        run("predict", model, tmp_path / "red.png", "--json", "--threshold", "1e9").stdout
+    )
+    assert (line["label"], line["other"]) == ("other", False)
