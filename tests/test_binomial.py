@@ -8,7 +8,7 @@ from scipy.stats import beta, binom, binomtest
 
 from outgroup.binomial import interval, largest_k, smallest_n, upper_bound
 
-PROPERTY = settings(derandomize=True, deadline=None, max_examples=200)
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
 counts = st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 confidences = st.sampled_from([0.8, 0.9, 0.95, 0.99])
 

@@ -165,12 +165,12 @@ def _plain_softmax(data: DemoData, threads: int | None) -> list[DemoRow]:
 
     return [
         _row(
-            f"softmax at {least}",
+            f"softmax {least}",
             decide(known, least),
             data,
             {name: decide(p, least) for name, p in unknown.items()},
         )
-        for least in (0.5, 0.95)
+        for least in (0.50, 0.95)
     ]
 
 

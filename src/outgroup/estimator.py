@@ -28,8 +28,8 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         A name listed by ``outgroup methods``, or "auto".
     max_known_rejected : float, "auto" or None, default="auto"
         Largest share of images like the known ones that may be called other. A number is kept, or
-        `fit` refuses with `InfeasibleTargetError`; "auto" is 0.05 where there are enough images for
-        it, and otherwise the least that they support; `certificate_` says which.
+        `fit` refuses with `InfeasibleTargetError`; with "auto" 0.05 are expected, and
+        `certificate_` says how many it may be.
     max_other_accepted : float or None, default=None
         Largest share of images like the negatives that may be given a class.
     confidence : float, default=0.95
@@ -63,7 +63,8 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> clf.predict([[5.0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 5, 0, 0, 0, 0, 0]])
     array(['cat', None], dtype=object)
     >>> print(clf.certificate_.promises[0].sentence)
-    At most 4.6 % of images like your known ones are called other (95 % confidence, n = 200).
+    At most 7.8 % of images like your known ones are called other (95 % confidence, n = 200;
+    4.5 % expected).
     """
 
     def __init__(
@@ -98,7 +99,8 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : array-like of shape (n, d)
             Embeddings.
         y : array-like of shape (n,)
-            Class of each row; None means other.
+            Class of each row; None means other. (To cross-validate with None in `y`, hand
+            scikit-learn a splitter such as ``KFold``: its stratified ones can't sort None.)
         other : array-like of shape (m, d) or None
             More negatives.
         groups : array-like of shape (n,) or None
@@ -128,7 +130,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             tuple(str(label) for label in self.classes_),
             groups=_padded(groups, len(known), len(rows)),
         )
-        strategy = choose_strategy(self.strategy, has_others=bool((class_index < 0).any()))
+        strategy = choose_strategy(self.strategy)
         self.model_: OpenSetModel = fit_model(
             data, strategy, budget, self.n_folds, self.random_state
         )

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from outgroup.calibration import assign_folds
 from outgroup.errors import InvalidParameterError
 
-PROPERTY = settings(derandomize=True, deadline=None, max_examples=200)
+PROPERTY = settings(derandomize=True, deadline=None, max_examples=100)
 labels = st.lists(st.sampled_from("abcd"), min_size=1, max_size=60)
 
 

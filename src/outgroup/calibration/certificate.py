@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from outgroup.binomial import smallest_n
-
 
 @dataclass(frozen=True)
 class Promise:
@@ -34,7 +32,8 @@ class Promise:
     Examples
     --------
     >>> print(Promise("called other", "images like your known ones", 0.0482, 12, 400).sentence)
-    At most 4.9 % of images like your known ones are called other (95 % confidence, n = 400).
+    At most 4.9 % of images like your known ones are called other (95 % confidence, n = 400;
+    3 % expected).
     """
 
     event: str
@@ -53,17 +52,12 @@ class Promise:
 
     @property
     def sentence(self) -> str:
-        """The promise in plain words, with confidence and n."""
+        """The promise in plain words, with confidence, n, and the share that was seen."""
         n = f"n = {self.n}" if self.unit == "images" else f"n = {self.n} {self.unit}"
-        text = (
+        return (
             f"At most {percent(self.bound, up=True)} of {self.population} are {self.event} "
-            f"({percent(self.confidence)} confidence, {n})."
+            f"({percent(self.confidence)} confidence, {n}; {percent(self.k / self.n)} expected)."
         )
-        if not self.kept and self.asked is not None:
-            needed = smallest_n(self.asked, self.confidence, rate=self.k / self.n)
-            text += f" {percent(self.asked)} was aimed at"
-            text += f": that takes n = {needed}." if needed else ", and is out of reach here."
-        return text
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from outgroup.binomial import largest_k, smallest_n, upper_bound
@@ -27,9 +28,11 @@ def choose_threshold(
 ) -> Calibration:
     """Choose the threshold that rejects the most within the budget.
 
-    The lowest threshold that the budget for known images allows is taken, because every image that
-    may be rejected without breaking that promise is one more other that is caught. With a budget
-    for negatives alone it is the highest that this one allows.
+    With a budget for known images the lowest threshold that it allows is taken, because every image
+    that may be rejected without breaking that promise is one more other that is caught. Without
+    one, 5 % of new known images are expected to be rejected (at most; Vovk, Gammerman and Shafer
+    2005, Algorithmic Learning in a Random World, section 2.2), and the bound is what it is. With a
+    budget for negatives alone the highest threshold is taken that this one allows.
 
     Parameters
     ----------
@@ -56,10 +59,12 @@ def choose_threshold(
     --------
     >>> result = choose_threshold(HeldOut(range(100)))
     >>> result.threshold
+    95.0
+    >>> print(result.certificate.promises[0].sentence)
+    At most 9 % of images like your known ones are called other (95 % confidence, n = 100;
+    4 % expected).
+    >>> choose_threshold(HeldOut(range(100)), budget=Budget(max_known_rejected=0.05)).threshold
     98.0
-    >>> print(result.certificate.sentence)
-    At most 4.7 % of images like your known ones are called other (95 % confidence, n = 100).
-    Nothing is promised for other images.
     """
     budget = budget or Budget()
     if budget.max_other_accepted is not None and others is None:
@@ -72,8 +77,9 @@ def choose_threshold(
     if asked_known is None:
         threshold, k_others = _threshold_for_others(others, budget)
     elif asked_known == "auto":
-        asked_known = DEFAULT_KNOWN_REJECTED
-        k_known = max(0, largest_k(known.n, asked_known, budget.confidence))
+        asked_known = None
+        # The share of new scores above the (k + 1)-th highest of n is (k + 1) / (n + 1) on average.
+        k_known = max(0, math.floor(DEFAULT_KNOWN_REJECTED * (known.n + 1) + 1e-9) - 1)
         threshold = known.lowest_threshold(k_known)
         if budget.max_other_accepted is not None:
             highest, k = _threshold_for_others(others, budget)

@@ -42,8 +42,7 @@ class ImageClassifier:
         The frozen network: a spec listed by ``outgroup backbones``.
     max_known_rejected : float, "auto" or None, default="auto"
         Largest share of images like the known ones that may be called other. A number is kept, or
-        `fit` refuses; "auto" is 0.05 where there are enough images for it, and otherwise the least
-        that they support.
+        `fit` refuses; with "auto" 0.05 are expected, and `certificate` says how many it may be.
     max_other_accepted : float or None, default=None
         Largest share of images like the negatives that may be given a class.
     confidence : float, default=0.95
@@ -117,7 +116,7 @@ class ImageClassifier:
         backbone = get_backbone(self.backbone)
         embedder = self._make_embedder(backbone)
         training_set, report, fingerprint = self._load(data, other, embedder)
-        strategy = choose_strategy(self.strategy, has_others=report.n_others > 0)
+        strategy = choose_strategy(self.strategy)
         model = fit_model(training_set, strategy, self.budget, seed=self.seed)
         options = {
             "strategy": self.strategy,

@@ -35,8 +35,8 @@ MaxKnownRejected = Annotated[
     float | None,
     typer.Option(
         metavar="SHARE",
-        help="Share of images like the known ones that may be called other. It is kept or refused; "
-        "without it 0.05, or the least that the images support.",
+        help="Largest share of images like the known ones that may be called other, kept or "
+        "refused. Without it 0.05 are expected, and the certificate says how many it may be.",
     ),
 ]
 MaxOtherAccepted = Annotated[

@@ -46,15 +46,19 @@ class FeatureDetector(Detector):
         y : ndarray of shape (n,), int64
             Class indices, -1 for negatives, which are scored and not learned from.
         folds : ndarray of shape (n,), int64
-            The model that scores a row has learned from the known rows of the other folds.
+            The model that scores a known row has learned from the known rows of the other folds.
+            Negatives are scored by the model of all known rows, which has seen none of them: with
+            fewer rows to learn from every distance is larger, and a negative would look more other
+            than the final model will find it.
         """
         known = y >= 0
         self.tune(X[known], y[known])
         scores = np.empty(len(X))
-        for fold in np.unique(folds):
-            train = known & (folds != fold)
-            model = self.frozen().fit(X[train], y[train])
-            scores[folds == fold] = model.other_score(X[folds == fold])
+        for fold in np.unique(folds[known]):
+            train, held_out = known & (folds != fold), known & (folds == fold)
+            scores[held_out] = self.frozen().fit(X[train], y[train]).other_score(X[held_out])
+        if not known.all():
+            scores[~known] = self.frozen().fit(X[known], y[known]).other_score(X[~known])
         return scores
 
     def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:

@@ -22,6 +22,10 @@ Labels = NDArray[np.int64]
 #: Strengths of regularisation that are tried, from strong to weak.
 STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
+#: Relative decrease of the objective at which L-BFGS stops: when strengths are compared, for the
+#: held-out scores, and for the final model.
+SEARCH, FOLDS, FINAL = 1e-3, 1e-6, 1e-9
+
 
 class LinearHead(Head):
     """Base of linear heads; a subclass gives the loss and what its targets and weights are.
@@ -71,12 +75,14 @@ class LinearHead(Head):
         coef = np.zeros((Z.shape[1] + 1, targets.shape[1]))
         best, best_loss = coef, np.inf
         for strength in STRENGTHS if self.strength is None else (self.strength,):
-            coef = self._minimise(Z, targets, weights, strength, start=coef, tolerance=1e-6)
+            coef = self._minimise(Z, targets, weights, strength, start=coef, tolerance=SEARCH)
             held_loss = self.loss(_product(Z, coef), targets, held_weights)[0]
             if held_loss >= best_loss:
                 break  # weaker still only fits the noise better
             best, best_loss, self.strength_ = coef, held_loss, strength
 
+        assert self.strength_ is not None
+        best = self._minimise(Z, targets, weights, self.strength_, best, tolerance=FOLDS)
         logits = _product(Z, best).reshape(len(y), len(numbers), n_classes)
         return logits[np.arange(len(y)), np.searchsorted(numbers, folds)]
 
@@ -87,7 +93,7 @@ class LinearHead(Head):
         Z, n_classes = self._standardise(X), int(y.max()) + 1
         start = np.zeros((Z.shape[1] + 1, n_classes))
         targets, weights = self.targets(y, n_classes)
-        self.coef = self._minimise(Z, targets, weights, self.strength_, start, tolerance=1e-9)
+        self.coef = self._minimise(Z, targets, weights, self.strength_, start, tolerance=FINAL)
         return self
 
     def logits(self, X: NDArray[Any]) -> Array:

@@ -125,7 +125,7 @@ def evaluate(
     >>> result = evaluate(["cat", "cat", "dog"], ["cat", None, "cat"], [0.1, 0.9, 0.2],
     ...                   {"lego": [0.8, 0.9]}, threshold=0.5)
     >>> print(result.overall.rejected)
-     33.3 % [ 0.8,  90.6]
+    33.3 [0.8, 90.6]
     >>> result.unknown[0].accepted.k
     0
     """

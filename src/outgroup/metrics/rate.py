@@ -24,7 +24,7 @@ class Rate:
     >>> tuple(round(side, 3) for side in rate.interval)
     (0.016, 0.113)
     >>> print(rate)
-      5.0 % [ 1.6,  11.3]
+    5.0 [1.6, 11.3]
     """
 
     k: int
@@ -45,7 +45,8 @@ class Rate:
         return {"k": self.k, "n": self.n, "value": self.value, "interval": list(self.interval)}
 
     def __str__(self) -> str:
+        """Return share and interval in percent, without the sign: tables say it once."""
         if self.value is None:
-            return "  none"
+            return "none"
         low, high = self.interval
-        return f"{self.value * 100:5.1f} % [{low * 100:4.1f}, {high * 100:5.1f}]"
+        return f"{self.value * 100:.1f} [{low * 100:.1f}, {high * 100:.1f}]"

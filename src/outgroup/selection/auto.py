@@ -7,16 +7,14 @@ from outgroup.strategies import STRATEGIES, Strategy
 AUTO = "auto"
 
 
-def choose_strategy(name: str, has_others: bool) -> Strategy:
-    """Return an unfitted strategy by name, or by a fixed rule for "auto".
+def choose_strategy(name: str) -> Strategy:
+    """Return an unfitted strategy by name.
 
     Parameters
     ----------
     name : str
-        A registered name, or "auto": "sigmoid" where there are negatives to learn from, and "blend"
-        where there are none.
-    has_others : bool
-        Whether there are negatives.
+        A registered name, or "auto" for "blend": it needs no negatives and uses those there are,
+        and no kind of other is out of reach of both of its members.
 
     Raises
     ------
@@ -25,9 +23,7 @@ def choose_strategy(name: str, has_others: bool) -> Strategy:
 
     Examples
     --------
-    >>> choose_strategy("auto", has_others=True).name, choose_strategy("auto", False).name
-    ('sigmoid', 'blend')
+    >>> choose_strategy("auto").name
+    'blend'
     """
-    if name == AUTO:
-        name = "sigmoid" if has_others else "blend"
-    return STRATEGIES.get(name)()
+    return STRATEGIES.get("blend" if name == AUTO else name)()

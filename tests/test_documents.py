@@ -1,0 +1,121 @@
+"""The documents say what is true: examples run, tables match their results, versions agree."""
+
+import json
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import outgroup
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """Return the code blocks of the README in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the folders that the README's examples speak of."""
+    root = tmp_path_factory.mktemp("readme")
+    rng = np.random.default_rng(0)
+    shapes = {
+        "photos/disc": "ellipse",
+        "photos/square": "rectangle",
+        "new_photos/disc": "ellipse",
+        "new_photos/square": "rectangle",
+        "lookalikes/line": "line",
+        "elephants": "arc",
+    }
+    for name, shape in shapes.items():
+        (root / name).mkdir(parents=True)
+        for i in range(30):
+            image = Image.new("RGB", (120, 90), tuple(rng.integers(150, 256, 3).tolist()))
+            x, y = (int(v) for v in rng.integers(5, 40, 2))
+            extra = {"start": 0, "end": 200} if shape == "arc" else {}
+            box = [x, y, x + 45, y + 45]
+            ink = tuple(rng.integers(0, 100, 3).tolist())
+            getattr(ImageDraw.Draw(image), shape)(box, fill=ink, **extra)
+            image.save(root / name / f"{i}.png")
+    for name in ("odds_and_ends", "selfies", "inbox"):
+        (root / name).mkdir()
+        for i in range(20):
+            noise = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(root / name / f"{i}.png")
+    Image.open(root / "photos/disc/0.png").save(root / "new.jpg")
+    return root
+
+
+def test_the_commands_of_the_readme_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from outgroup.cli import app
+
+    monkeypatch.chdir(folder)
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("outgroup ")]
+    assert [command[0] for command in commands] == ["train", "predict", "evaluate"]
+    for command in commands:
+        assert app(command, standalone_mode=False) in (None, 0)
+    assert "Unknown images" in capsys.readouterr().out
+
+
+def test_the_python_examples_of_the_readme_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    rng = np.random.default_rng(0)
+    names = {
+        "X": np.vstack([rng.normal(size=(60, 8)), rng.normal(size=(60, 8)) + 5]),
+        "y": ["cat"] * 60 + ["dog"] * 60,
+        "negatives": rng.normal(size=(80, 8)) - 5,
+        "X_new": rng.normal(size=(3, 8)),
+    }
+    examples = blocks("python")
+    assert len(examples) == 2
+    for example in examples:
+        exec(compile(example, "README.md", "exec"), names)
+    assert names["p"].label in ("disc", "square", None)
+
+
+def test_the_table_of_the_readme_is_that_of_the_result() -> None:
+    script = ROOT / "benchmarks" / "zoo.py"
+    if not script.exists():
+        pytest.skip("the benchmarks are not part of a source distribution")
+    names = runpy.run_path(str(script))
+    results = json.loads(names["RESULTS"].read_text("utf-8"))["results"]
+    assert names["START"] + names["table"](results) + names["END"] in README
+
+
+def test_the_set_up_commands_are_where_ci_looks_for_them() -> None:
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    assert sum(line.startswith("pip install . && ") for line in lines) == 1
+    assert sum(line.startswith("pip install -c constraints.txt ") for line in lines) == 1
+
+
+def test_changelog_and_package_agree_on_the_version() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    latest = re.search(r"^## \[([^\]]+)\]", changelog, flags=re.MULTILINE)
+    assert latest is not None
+    assert latest[1] == outgroup.__version__
+    assert f'version = "{outgroup.__version__}"' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def test_every_strategy_head_and_detector_says_what_it_is_and_where_it_comes_from() -> None:
+    from outgroup.detectors import DETECTORS
+    from outgroup.heads import HEADS
+    from outgroup.strategies import STRATEGIES
+
+    for registry in (STRATEGIES, HEADS, DETECTORS):
+        for name, cls in registry:  # type: ignore[attr-defined]
+            assert cls.name == name
+            assert cls.summary
+            assert cls.reference
+            assert "References" in (cls.__doc__ or "") or name == "blend"

@@ -1,0 +1,240 @@
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from outgroup.calibration import Budget
+from outgroup.errors import InfeasibleTargetError, InvalidDataError, InvalidParameterError
+from outgroup.model import OpenSetModel, TrainingSet, fit_model
+from outgroup.strategies import STRATEGIES, Features, Scores, Strategy
+from outgroup.strategies.blend import Blend
+from outgroup.strategies.sigmoid import Sigmoid
+from outgroup.strategies.softmax import Softmax
+
+
+def rows(n: int = 40, others: int = 0, seed: int = 0) -> tuple[np.ndarray, list[str | None]]:
+    rng = np.random.default_rng(seed)
+    kind = np.r_[np.repeat([0, 1, 2], n), np.full(others, 3)]
+    names = np.array(["cat", "dog", "a class with a very long name", None], dtype=object)
+    X = rng.normal(size=(len(kind), 8)) + 6 * np.eye(4, 8)[kind]
+    return X.astype(np.float32), list(names[kind])
+
+
+def training_set(n: int = 40, others: int = 0, **more: Any) -> TrainingSet:
+    X, labels = rows(n, others)
+    return TrainingSet.from_labels({"last": X}, labels, **more)
+
+
+@pytest.fixture(scope="module")
+def model() -> OpenSetModel:
+    return fit_model(training_set(others=40), Sigmoid())
+
+
+class Spy(Strategy):
+    """Keeps the folds it is given; its score is the first column, so nothing is learned."""
+
+    name = "spy"
+    summary = "keeps the folds it is given"
+
+    def cross_fit(self, features: Features, y: np.ndarray, folds: np.ndarray) -> Scores:
+        self.folds = folds
+        return self.score(features)
+
+    def fit(self, features: Features, y: np.ndarray) -> Strategy:
+        self.n_classes = int(y.max()) + 1
+        return self
+
+    def score(self, features: Features) -> Scores:
+        column = features["last"][:, 0].astype(np.float64)
+        return Scores(np.full((len(column), 3), 0.5), column)
+
+
+def test_classes_are_sorted_by_name_and_are_plain_strings() -> None:
+    data = TrainingSet.from_labels({"last": np.eye(6)}, list(np.array(["b", "a", "c"] * 2)))
+    assert data.classes == ("a", "b", "c")
+    assert all(type(name) is str for name in data.classes)
+    assert data.y.tolist() == [1, 0, 2] * 2
+
+
+def test_other_is_only_what_has_no_label() -> None:
+    labels = ["other", "None", None, "other", "None"]
+    data = TrainingSet.from_labels({"last": np.eye(5)}, labels)
+    assert data.classes == ("None", "other")
+    assert data.y.tolist() == [1, 0, -1, 1, 0]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_rows_that_are_not_finite_are_counted(bad: float) -> None:
+    X, labels = rows()
+    X[[3, 7], 2] = bad
+    with pytest.raises(InvalidDataError, match=r"'last' of the embeddings has NaN or inf.* 2 rows"):
+        TrainingSet.from_labels({"last": X}, labels)
+
+
+def test_there_must_be_a_known_image() -> None:
+    with pytest.raises(InvalidDataError, match="no known images: every label is None"):
+        TrainingSet.from_labels({"last": np.eye(3)}, [None] * 3)
+
+
+def test_a_class_of_one_is_named() -> None:
+    with pytest.raises(InvalidDataError, match=r"'b' has 1 readable images\. At least 2"):
+        TrainingSet.from_labels({"last": np.eye(3)}, ["a", "a", "b"])
+
+
+def test_a_class_that_is_all_one_group_can_not_be_held_out() -> None:
+    with pytest.raises(InvalidDataError, match=r"'b' are of one group\. At least 2 groups"):
+        TrainingSet.from_labels({"last": np.eye(4)}, ["a", "a", "b", "b"], [None, None, "g", "g"])
+
+
+@pytest.mark.parametrize("what", ["groups", "origins"])
+def test_groups_and_origins_are_one_an_image(what: str) -> None:
+    with pytest.raises(InvalidDataError, match=f"one of '{what}' for each of the 4 images"):
+        TrainingSet.from_labels({"last": np.eye(4)}, ["a", "a", "b", "b"], **{what: ["x"] * 3})
+
+
+def test_every_layer_has_a_row_a_label() -> None:
+    layers = {"last": np.eye(4), "second_last": np.eye(5)}
+    with pytest.raises(
+        InvalidDataError, match=r"'second_last' .* one row for each of the 4 labels"
+    ):
+        TrainingSet.from_labels(layers, ["a", "a", "b", "b"])
+
+
+def test_what_a_bound_counts() -> None:
+    assert training_set().units is None
+    assert training_set(groups=[None] * 120).units is None
+    units = training_set(groups=["g", "g", None] * 40).units
+    assert units is not None
+    assert len(np.unique(units)) == 41
+
+
+def test_groups_are_held_out_together_and_counted_once() -> None:
+    groups = [f"burst {i // 4}" for i in range(120)]
+    spy = Spy()
+    fitted = fit_model(training_set(groups=groups), spy)
+    assert (np.ptp(spy.folds.reshape(-1, 4), axis=1) == 0).all()
+    promise = fitted.certificate.promises[0]
+    assert (promise.n, promise.unit) == (30, "groups")
+
+
+@pytest.mark.parametrize("known_groups", [False, True])
+def test_negatives_of_one_folder_are_held_out_together(known_groups: bool) -> None:
+    folder = [f"folder {i % 10}" for i in range(60)]
+    groups = [f"burst {i // 2}" for i in range(120)] + [None] * 60 if known_groups else None
+    spy = Spy()
+    fit_model(training_set(others=60, groups=groups, origins=[""] * 120 + folder), spy)
+    for name in set(folder):
+        assert len(set(spy.folds[120:][np.array(folder) == name])) == 1
+
+
+def test_with_fewer_folders_than_folds_negatives_are_dealt_one_by_one() -> None:
+    spy = Spy()
+    fit_model(training_set(others=60, origins=[""] * 120 + ["a", "b", "c"] * 20), spy)
+    assert np.bincount(spy.folds[120:]).tolist() == [12] * 5
+
+
+def test_groups_of_negatives_come_before_their_folders() -> None:
+    groups = [None] * 120 + [f"video {i // 3}" for i in range(60)]
+    spy = Spy()
+    fitted = fit_model(training_set(others=60, groups=groups), spy)
+    assert (np.ptp(spy.folds[120:].reshape(-1, 3), axis=1) == 0).all()
+    known, others = fitted.certificate.promises
+    assert (known.n, known.unit) == (120, "images")
+    assert (others.n, others.unit) == (20, "groups")
+
+
+def test_the_threshold_comes_from_the_held_out_scores(model: OpenSetModel) -> None:
+    assert model.known_scores.shape == (120,)
+    assert model.other_scores.shape == (40,)
+    known, others = model.certificate.promises
+    assert known.k == (model.known_scores > model.threshold).sum()
+    assert others.k == (model.other_scores <= model.threshold).sum()
+    assert model.threshold in model.known_scores
+
+
+def test_a_model_answers_with_its_labels(model: OpenSetModel) -> None:
+    X, labels = rows(others=40, seed=1)
+    answers = model.predict({"last": X}, paths=[f"{i}.jpg" for i in range(160)])
+    right = np.mean([a == b for a, b in zip(answers.labels, labels, strict=True)])
+    assert right > 0.9
+    assert answers[7].path == "7.jpg"
+    assert answers.threshold == model.threshold
+    assert set(answers.labels) == {*model.classes, None}
+
+
+def test_rows_of_unreadable_images_are_not_looked_at(model: OpenSetModel) -> None:
+    X = rows(n=1)[0]
+    X[1] = np.nan
+    answers = model.predict({"last": X}, errors=[None, "broken", None])
+    assert [a.reason for a in answers][1] == "unreadable"
+    np.testing.assert_allclose(
+        answers.other_score[[0, 2]], model.predict({"last": X[[0, 2]]}).other_score, rtol=1e-12
+    )
+
+
+def test_no_images_and_none_readable_are_no_error(model: OpenSetModel) -> None:
+    assert len(model.predict({"last": np.empty((0, 8), dtype=np.float32)})) == 0
+    answers = model.predict({"last": np.full((2, 8), np.nan)}, errors=["broken"] * 2)
+    assert [a.error for a in answers] == ["broken"] * 2
+    assert answers.labels == [None, None]
+
+
+@pytest.mark.parametrize("name", [name for name, cls in STRATEGIES if cls.needs_others])
+def test_a_strategy_that_needs_negatives_says_so(name: str) -> None:
+    with pytest.raises(InvalidParameterError, match=f"'{name}' learns from negatives, and there"):
+        fit_model(training_set(), STRATEGIES.get(name)())
+
+
+def one_class(others: int) -> TrainingSet:
+    X, labels = rows(others=others)
+    keep = [i for i, label in enumerate(labels) if label in ("cat", None)]
+    return TrainingSet.from_labels({"last": X[keep]}, [labels[i] for i in keep])
+
+
+@pytest.mark.parametrize("name", STRATEGIES.names())
+def test_one_class_needs_negatives_that_are_learned_from(name: str) -> None:
+    strategy = STRATEGIES.get(name)()
+    if strategy.uses_others:
+        fitted = fit_model(one_class(others=40), strategy)
+        labels = fitted.predict({"last": one_class(others=40).features["last"]}).labels
+        assert np.mean([label == "cat" for label in labels[:40]]) > 0.9
+        assert np.mean([label is None for label in labels[40:]]) > 0.9
+    else:
+        with pytest.raises(InvalidParameterError, match=r"at least 2 classes.*one class 'cat'"):
+            fit_model(one_class(others=40), strategy)
+
+
+@pytest.mark.parametrize("name", STRATEGIES.names())
+def test_a_budget_for_negatives_can_be_asked_of_every_strategy(name: str) -> None:
+    budget = Budget("auto", max_other_accepted=0.2)
+    fitted = fit_model(training_set(others=60), STRATEGIES.get(name)(), budget)
+    known, others = fitted.certificate.promises
+    assert others.bound <= 0.2
+    assert others.population == "images like your negatives"
+    assert known.event == "called other"
+
+
+def test_a_promise_that_can_not_be_given_is_refused() -> None:
+    with pytest.raises(InfeasibleTargetError) as caught:
+        fit_model(training_set(n=10), Blend(), Budget(0.05))
+    assert caught.value.n_needed == 59
+
+
+def test_the_same_data_and_seed_give_the_same_model() -> None:
+    data = training_set(others=30)
+    one, two, other = (fit_model(data, Sigmoid(), seed=seed) for seed in (0, 0, 1))
+    assert one.threshold == two.threshold != other.threshold
+    np.testing.assert_array_equal(one.known_scores, two.known_scores)
+
+
+def test_the_number_of_folds_is_checked() -> None:
+    with pytest.raises(InvalidParameterError, match="'n_folds'"):
+        fit_model(training_set(), Softmax(), n_folds=1)
+
+
+def test_a_model_is_not_changed_by_another_threshold(model: OpenSetModel) -> None:
+    stricter = replace(model, threshold=-100.0)
+    X = rows()[0]
+    assert set(stricter.predict({"last": X}).labels) == {None}
+    assert None in model.classes or set(model.predict({"last": X}).labels) != {None}
