@@ -161,6 +161,21 @@ def test_terminal_that_knows_few_letters_gets_escapes(
     assert "\\u017dirafa.png\tred" in done.stdout
 
 
+def test_damaged_metadata_is_no_warning(
+    outgroup: Run, model_file: Path, make_picture: Callable[..., Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "red.tif"
+    make_picture("red", 99).save(path)
+    data = bytearray(path.read_bytes())
+    tags = int.from_bytes(data[4:8], "little") + 2
+    last = tags + 12 * (int.from_bytes(data[tags - 2 : tags], "little") - 1)
+    data[last : last + 12] = b"\xff\xee\x02\x00\x00\x00\x00\x10\x00\x00\x00\x10"  # 4 KiB of text
+    path.write_bytes(data)
+    done = outgroup("predict", model_file, path, "--json", env={"PYTHONWARNINGS": "default"})
+    assert len(lines(done.stdout)) == 1
+    assert done.stderr == ""
+
+
 def test_missing_file_is_a_line_too(outgroup: Run, model_file: Path, inbox: Path) -> None:
     done = outgroup("predict", model_file, inbox / "nowhere.png", inbox / "a.png", "--json")
     assert done.returncode == 3

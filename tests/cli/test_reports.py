@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,7 @@ def test_installed_command_is_the_tested_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["outgroup", "backbones", "--json"])
-    with pytest.raises(SystemExit) as ended:
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 0
     assert len(json.loads(capsys.readouterr().out)) >= 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable
 
 import typer
@@ -66,6 +67,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A terminal or a pipe that knows few letters gets escapes instead of a traceback.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # Pillow warns of damaged metadata without naming the file; an unreadable image is reported.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     app()
 
 
