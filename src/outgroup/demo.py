@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from outgroup.backbones import get_backbone
 from outgroup.classifier import ImageClassifier
 from outgroup.datasets import from_arrays
-from outgroup.embeddings import Embedder
+from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.metrics import Rate
 from outgroup.model import TrainingSet
@@ -148,7 +148,8 @@ def _pieces_of_photographs() -> Images:
 
 def _plain_softmax(data: DemoData, threads: int | None) -> list[DemoRow]:
     """Decide as is usually done: a softmax over the known classes, and a round number."""
-    embedder = Embedder(get_backbone("efficientnet-lite0"), threads=threads)
+    cache = EmbeddingCache()  # the same images went through it before
+    embedder = Embedder(get_backbone("efficientnet-lite0"), cache=cache, threads=threads)
     train = TrainingSet.from_labels(embedder.embed(data.train).layers, data.train_labels)
     head = LinearSoftmax(strength=0.01).fit(head_input(train.features), train.y)
 

@@ -113,10 +113,10 @@ class ImageClassifier:
         from outgroup.selection import choose_strategy
 
         self._contents = self._embedder = self.report = None
+        strategy = choose_strategy(self.strategy)  # a typo is found before any work is done
         backbone = get_backbone(self.backbone)
         embedder = self._make_embedder(backbone)
         training_set, report, fingerprint = self._load(data, other, embedder)
-        strategy = choose_strategy(self.strategy)
         model = fit_model(training_set, strategy, self.budget, seed=self.seed)
         options = {
             "strategy": self.strategy,

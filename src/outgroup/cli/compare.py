@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from outgroup.cli import options
-from outgroup.cli.output import errors, percent_of, print_json, results, table, tell_left_out
+from outgroup.cli.output import errors, print_json, results, table, tell_left_out
 
 
 def compare(
@@ -38,8 +38,8 @@ def compare(
     rows = [
         (
             result.name,
-            percent_of(result.known_rejected),
-            percent_of(result.other_accepted),
+            str(result.known_rejected or "none"),
+            str(result.other_accepted or "none"),
             f"{result.seconds:.1f}",
         )
         for result in found

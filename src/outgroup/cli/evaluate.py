@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outgroup.cli import options
-from outgroup.cli.output import errors, percent_of, print_json, results, table
+from outgroup.cli.output import errors, print_json, results, table
 
 if TYPE_CHECKING:
     from outgroup.metrics import Evaluation, UnknownResult
@@ -45,7 +45,7 @@ def evaluate(
 def _print(found: Evaluation) -> None:
     console = results()
     rows = [
-        (r.name, f"{r.recall.n:,}", *map(percent_of, (r.recall, r.rejected, r.wrong_label)))
+        (r.name, f"{r.recall.n:,}", *map(str, (r.recall, r.rejected, r.wrong_label)))
         for r in (*found.classes, found.overall)
     ]
     columns = ("known class", "n", "right %", "called other %", "wrong class %")
@@ -69,7 +69,7 @@ def _unknown_row(result: UnknownResult) -> tuple[str, ...]:
     return (
         result.name,
         f"{result.accepted.n:,}",
-        percent_of(result.accepted),
+        str(result.accepted),
         f"{result.auroc:.3f} [{low:.3f}, {high:.3f}]",
-        percent_of(result.fpr95),
+        str(result.fpr95),
     )

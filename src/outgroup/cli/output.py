@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from outgroup.classifier.training import TrainingReport
     from outgroup.datasets import Skipped
-    from outgroup.metrics import Rate
 
 #: Files that are listed one by one; of more there is only the number.
 LISTED = 5
@@ -70,21 +69,6 @@ def table(
     for row in rows:
         made.add_row(*(Text(printable(cell)) for cell in row))
     return made
-
-
-def percent_of(rate: Rate | None) -> str:
-    """Return a rate with its interval for a column whose head says that it is percent.
-
-    Examples
-    --------
-    >>> from outgroup.metrics import Rate
-    >>> percent_of(Rate(94, 100)), percent_of(None)
-    ('94.0 [87.4, 97.8]', 'none')
-    """
-    if rate is None or rate.value is None:
-        return "none"
-    low, high = rate.interval
-    return f"{100 * rate.value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 def print_json(data: Any) -> None:

@@ -59,6 +59,8 @@ class Mahalanobis(FeatureDetector):
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> Mahalanobis:
         """See `FeatureDetector.fit`; without `tune` before it the shrinkage is this data's own."""
+        from scipy.linalg import solve_triangular  # slow to import; prediction does without
+
         means, residuals = _within_class(unit_rows(X), y)
         shrinkage = _ledoit_wolf(residuals) if self.shrinkage_ is None else self.shrinkage_
         n, d = residuals.shape
@@ -69,7 +71,8 @@ class Mahalanobis(FeatureDetector):
         covariance *= 1.0 - shrinkage
         covariance.flat[:: d + 1] += shrinkage * spread
         # With S = L L', |L^-1 (x - m)| is the distance: one triangular product a row.
-        self.whitening = np.linalg.inv(np.linalg.cholesky(covariance)).T
+        lower = np.linalg.cholesky(covariance)
+        self.whitening = solve_triangular(lower, np.eye(d), lower=True).T
         self.means = means @ self.whitening
         return self
 

@@ -107,12 +107,13 @@ class LinearHead(Head):
 
     def _standardise(self, X: NDArray[Any]) -> NDArray[Any]:
         self.mean = X.mean(axis=0, dtype=np.float64)
-        scale = X.std(axis=0, dtype=np.float64)
+        Z: NDArray[Any] = X - self.mean.astype(X.dtype)
+        scale = np.sqrt(np.square(Z).mean(axis=0, dtype=np.float64))
         # A (nearly) constant column is left small: divided by its own scale it would be noise.
         typical = float(np.sqrt((scale**2).mean())) or 1.0
         self.scale = np.where(scale > 1e-3 * typical, scale, typical)
-        standardised: NDArray[Any] = ((X - self.mean) / self.scale).astype(X.dtype, copy=False)
-        return standardised
+        Z /= self.scale.astype(X.dtype)
+        return Z
 
     def _minimise(
         self,
