@@ -154,7 +154,7 @@ def main() -> None:
         said = "unreadable" if answer["error"] else "answered"
         table.setdefault(f"{kind}, {name}", Counter())[said] += 1
         if answer["error"]:
-            errors[re.sub(r"[\d,]+", "N", answer["error"].partition(":")[0])] += 1
+            errors[re.sub(r"\d[\d,]*\b", "N", answer["error"].partition(":")[0])] += 1
     if done.stderr:
         print(done.stderr[:2000], file=sys.stderr)
     result = {
