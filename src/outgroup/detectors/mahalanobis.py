@@ -86,10 +86,19 @@ class Mahalanobis(FeatureDetector):
 
 
 def _ledoit_wolf(residuals: NDArray[np.float64]) -> float:
-    from sklearn.covariance import ledoit_wolf_shrinkage  # slow; prediction does without
+    """Return the shrinkage of Ledoit and Wolf (2004, section 3.3) for centred rows.
 
-    found = float(ledoit_wolf_shrinkage(residuals, assume_centered=True))
-    return max(found, 1e-6)  # 0 for residuals without any spread
+    Five lines that scikit-learn has too, but it takes longer to import than the rest to compute.
+    """
+    n, d = residuals.shape
+    gram = residuals @ residuals.T if n < d else residuals.T @ residuals  # of one Frobenius norm
+    size = float((gram**2).sum()) / n**2
+    spread = float((residuals**2).sum()) / n
+    distance = size - spread**2 / d
+    error = (float(((residuals**2).sum(axis=1) ** 2).sum()) / n - size) / n
+    if distance <= 1e-12 * size:  # all directions alike already, or no spread at all
+        return 1.0
+    return float(np.clip(error / distance, 1e-6, 1.0))
 
 
 def _within_class(

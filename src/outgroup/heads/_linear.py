@@ -24,7 +24,7 @@ STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
 #: Relative decrease of the objective at which L-BFGS stops: when strengths are compared, for the
 #: held-out scores, and for the final model.
-SEARCH, FOLDS, FINAL = 1e-3, 1e-6, 1e-9
+SEARCH, FOLDS, FINAL = 1e-3, 1e-6, 1e-8
 
 
 class LinearHead(Head):
