@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,8 @@ def test_photos(make_folder: Callable[..., Path], tmp_path: Path) -> Path:
 def test_figures_count_what_predict_answers(
     trained: ImageClassifier, test_photos: Path, odds: Path, new: Path
 ) -> None:
-    found, n_unreadable = trained.evaluate(test_photos, [odds, new / "pink"])
-    assert n_unreadable == 0
+    found, unreadable = trained.evaluate(test_photos, [odds, new / "pink"])
+    assert unreadable == ()
     answers = trained.predict(test_photos)
     assert found.overall.rejected.k == sum(label is None for label in answers.labels)
     assert [c.name for c in found.classes] == ["blue", "green", "red"]
@@ -63,10 +64,19 @@ def test_unreadable_images_count_in_no_figure(
     (test_photos / "red" / "notes.txt").write_text("not a picture")
     (tmp_path / "unknown").mkdir()
     (tmp_path / "unknown" / "empty.png").touch()
-    found, n_unreadable = trained.evaluate(test_photos, [new / "pink", tmp_path / "unknown"])
-    assert n_unreadable == 2
+    found, unreadable = trained.evaluate(test_photos, [new / "pink", tmp_path / "unknown"])
+    assert len(unreadable) == 2
+    assert all(file.reason for file in unreadable)
     assert found.overall.recall.n == 18
     assert [u.name for u in found.unknown] == ["pink"]
+
+
+def test_folders_of_one_name_in_two_places_stay_apart(
+    trained: ImageClassifier, test_photos: Path, new: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(new / "pink", tmp_path / "pink")
+    found, _ = trained.evaluate(test_photos, [new / "pink", tmp_path / "pink"])
+    assert [u.name for u in found.unknown] == ["pink", "pink 2"]
 
 
 def test_label_that_the_model_does_not_know_is_an_error(

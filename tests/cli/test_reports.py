@@ -53,10 +53,10 @@ def test_evaluate_prints_a_table_of_each_kind(
 def test_evaluate_tells_machines_the_same(
     run: Run, model_file: Path, test_photos: Path, odds: Path
 ) -> None:
-    found, n_unreadable = library.load(model_file).evaluate(test_photos, [odds])
+    found, unreadable = library.load(model_file).evaluate(test_photos, [odds])
     result = run("evaluate", model_file, "--known", test_photos, "--unknown", odds, "--json")
     assert result.exit_code == 0
-    expected = {**found.to_dict(), "n_unreadable": n_unreadable}
+    expected = {**found.to_dict(), "unreadable": [vars(file) for file in unreadable]}
     assert json.loads(result.stdout) == json.loads(json.dumps(expected))
 
 
@@ -74,8 +74,8 @@ def test_evaluate_counts_what_it_could_not_read(
     (test_photos / "red" / "notes.txt").write_text("x")
     result = run("evaluate", model_file, "--known", test_photos, "--json")
     assert result.exit_code == 3
-    assert json.loads(result.stdout)["n_unreadable"] == 1
-    assert result.stderr == "1 images could not be read and count in no figure.\n"
+    assert json.loads(result.stdout)["unreadable"][0]["reason"]
+    assert "notes.txt: not a supported image format" in result.stderr
 
 
 def test_evaluate_on_labels_of_another_model_is_one_message(

@@ -89,8 +89,11 @@ def golden_output(contents: ModelContents, image: NDArray[np.uint8]) -> dict[str
 
 
 def _describe(backbone: Backbone, embedded: bytes | None) -> dict[str, Any]:
+    kind, _, argument = backbone.name.partition(":")
+    if os.path.exists(argument):  # a path of this machine says nothing on another, and is private
+        argument = os.path.basename(os.path.abspath(argument))
     return {
-        "name": backbone.name,
+        "name": f"{kind}:{argument}" if argument else kind,
         "digest": backbone.digest,
         "layers": dict(backbone.layers),
         "licence": backbone.licence,

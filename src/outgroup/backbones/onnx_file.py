@@ -42,7 +42,7 @@ class OnnxFile(BackboneFamily):
             path.parent / CONFIG,
             name=f"onnx:{argument}",
             licence=cls.licence,
-            source=str(path),
+            source=cls.source,
             preprocessing=preprocessing,
             output=output,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from outgroup.artifact import ModelContents, load_model, save_model
 from outgroup.backbones import Backbone, get_backbone
 from outgroup.calibration import Budget, Certificate
 from outgroup.classifier.training import TrainingReport, prepare
-from outgroup.datasets import Samples, from_images, load_samples
+from outgroup.datasets import Samples, Skipped, from_images, load_samples
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.images import ImageSource
@@ -244,7 +245,9 @@ class ImageClassifier:
             yield from model.predict(embeddings.layers, paths[:n], embeddings.errors)
             del paths[:n]
 
-    def evaluate(self, known: Any, unknown: Sequence[Any] = ()) -> tuple[Evaluation, int]:
+    def evaluate(
+        self, known: Any, unknown: Sequence[Any] = ()
+    ) -> tuple[Evaluation, tuple[Skipped, ...]]:
         """Measure on images that were not trained on.
 
         Parameters
@@ -252,12 +255,13 @@ class ImageClassifier:
         known : folder, CSV file, DataFrame or Samples
             Labelled images, as for `fit`; those labelled other count as unknown ones.
         unknown : sequence of (folder or images)
-            Images that are none of the classes; each of their origins is reported by itself.
+            Images that are none of the classes; each of their folders is reported by itself, those
+            of one name in different items with a number behind it.
 
         Returns
         -------
         evaluation : Evaluation
-        n_unreadable : int
+        unreadable : tuple of Skipped
             Images that could not be read, and count in no figure.
 
         Raises
@@ -267,7 +271,7 @@ class ImageClassifier:
         """
         from outgroup.metrics import evaluate
 
-        samples = Samples.concatenate([load_samples(known), *map(from_images, unknown)])
+        samples = Samples.concatenate([load_samples(known), *_unknown_samples(unknown)])
         strange = sorted({str(label) for label in samples.labels if label} - {*self.classes})
         if strange:
             raise InvalidDataError(
@@ -275,6 +279,11 @@ class ImageClassifier:
                 f"Its classes are {', '.join(self.classes)}. Give other images as unknown."
             )
         answers = self._predict_sources(list(samples.sources))
+        unreadable = tuple(
+            Skipped(answers.paths[i] or f"#{i}", error)
+            for i, error in enumerate(answers.errors)
+            if error is not None
+        )
         readable = [i for i, error in enumerate(answers.errors) if error is None]
         is_known = [i for i in readable if samples.labels[i] is not None]
         by_origin: dict[str, list[float]] = {}
@@ -290,7 +299,7 @@ class ImageClassifier:
             by_origin,
             self.threshold,
         )
-        return evaluation, len(samples) - len(readable)
+        return evaluation, unreadable
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to one file; see `outgroup.artifact`."""
@@ -361,6 +370,16 @@ class ImageClassifier:
 def load(path: str | os.PathLike[str], **options: Any) -> ImageClassifier:
     """Open a model file; short for `ImageClassifier.load`."""
     return ImageClassifier.load(path, **options)
+
+
+def _unknown_samples(unknown: Sequence[Any]) -> Iterator[Samples]:
+    """Yield samples whose origins differ from item to item."""
+    seen: Counter[str] = Counter()
+    for images in unknown:
+        samples = from_images(images)
+        seen.update({*samples.origins})
+        names = {name: f"{name} {times}" if times > 1 else name for name, times in seen.items()}
+        yield replace(samples, origins=[names[name] for name in samples.origins])
 
 
 def _is_one_image(images: Any) -> bool:

@@ -6,9 +6,11 @@ import functools
 import sys
 import warnings
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
+from outgroup import __version__
 from outgroup.cli import compare, demo, evaluate, lists, predict, train
 from outgroup.cli.output import errors
 from outgroup.errors import InvalidParameterError, OutgroupError
@@ -60,6 +62,21 @@ for one in (
     demo.demo,
 ):
     app.command()(_with_plain_errors(one))
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"outgroup {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show it and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None: ...
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outgroup.cli import options
-from outgroup.cli.output import errors, print_json, results, table
+from outgroup.cli.output import print_json, results, table, tell_files
 
 if TYPE_CHECKING:
     from outgroup.metrics import Evaluation, UnknownResult
@@ -32,13 +32,14 @@ def evaluate(
     from outgroup.classifier import load
 
     classifier = load(model)
-    found, n_unreadable = classifier.evaluate(known, unknown or [])
+    found, unreadable = classifier.evaluate(known, unknown or [])
     if json:
-        print_json({**found.to_dict(), "n_unreadable": n_unreadable})
+        listed = [{"path": file.path, "reason": file.reason} for file in unreadable]
+        print_json({**found.to_dict(), "unreadable": listed})
     else:
         _print(found)
-    if n_unreadable:
-        errors().print(f"{n_unreadable} images could not be read and count in no figure.")
+    tell_files("could not be read, and count in no figure", unreadable)
+    if unreadable:
         raise typer.Exit(3)
 
 
