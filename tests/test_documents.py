@@ -94,6 +94,22 @@ def test_the_table_of_the_readme_is_that_of_the_result() -> None:
     assert names["START"] + names["table"](results) + names["END"] in README
 
 
+def test_the_promises_of_the_readme_are_those_of_the_results() -> None:
+    folder = ROOT / "benchmarks" / "results"
+    if not folder.exists():
+        pytest.skip("the benchmarks are not part of a source distribution")
+    text = " ".join(README.replace("\n>", "\n").split())
+    zoo = json.loads((folder / "zoo.json").read_text("utf-8"))
+    assert zoo["results"][0]["certificate"] in text
+    found = json.loads((folder / "certificates.json").read_text("utf-8"))["all"]
+    said = (
+        f"In {found['data_sets']:,} simulated data sets {100 * found['share_broken']:.1f} % of the "
+        f"promises about known images were broken, and {100 * found['other_share_broken']:.1f} % "
+        "of those about negatives"
+    )
+    assert said in text
+
+
 def test_the_set_up_commands_are_where_ci_looks_for_them() -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     assert sum(line.startswith("pip install . && ") for line in lines) == 1
