@@ -6,7 +6,7 @@ negatives of folders that are held out. Each figure is the share accepted at the
 rejects 5 % of held-out known images, in percent, the mean over two ways to fold.
 
 1. Which layers a head reads.
-2. How the two scores of ``blend`` are weighted.
+2. Whether one of the two scores of ``blend`` should weigh more.
 3. Whether the shrinkage of the Mahalanobis distance is fixed before folds are made: the share of
    *new* known images (``test``) that is rejected where 5 % are expected.
 """
@@ -138,7 +138,7 @@ def distance(zoo: Zoo, scenario: Scenario, folds: np.ndarray) -> Scored:
 
 
 def blended(logits: Scored, distances: Scored, known: np.ndarray, weight: float) -> Scored:
-    """Join both scores as `Blend` does, with another weight."""
+    """Join both scores as `Blend` does, with a weight for the logits."""
 
     def softplus_of_z(scored: Scored) -> Scored:
         centre, scale = centre_and_scale(scored[0][known])

@@ -61,14 +61,14 @@ def _print(result: DemoResult) -> None:
         "Six handwritten digits are known. Training sees two others as negatives, and never the "
         f"unknown images: {', '.join(kinds)}.\n",
     )
-    columns = ("", "right", "called other", *(f"accepted:\n{kind}" for kind in kinds))
-    console.print(table("New images", columns, rows))
+    columns = ("", "right", "called other", *kinds)
+    console.print(table("New images: known ones, and the share of unknown accepted", columns, rows))
     console.print()
     ours, _, strict = result.rows
     worst = max(kinds, key=lambda kind: strict.accepted[kind].value or 0.0)
     console.print(
-        "What it means: right and called other are about new images of the known digits; accepted "
-        "is the share of unknown images that were given a digit, which is always wrong.\n\n"
+        "What it means: right and called other are about new images of the known digits; the "
+        "other columns are unknown images that were given a digit, which is always wrong.\n\n"
         f"A softmax that must be 95 % sure calls {_percent(strict.called_other.value)} of the "
         f"known digits other and accepts {_percent(strict.accepted[worst].value)} of the {worst}; "
         f"outgroup calls {_percent(ours.called_other.value)} other and accepts "
