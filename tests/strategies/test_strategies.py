@@ -70,34 +70,36 @@ def test_the_detector_decides_and_the_head_only_names() -> None:
     np.testing.assert_array_equal(scores.other_score, knn.other_score(FRESH))
 
 
-@pytest.mark.parametrize("rows", [KNOWN, np.ones_like(KNOWN)])
-def test_blend_adds_both_scores_each_on_its_own_held_out_scale(rows: np.ndarray) -> None:
+@pytest.mark.parametrize(("rows", "weight"), [(KNOWN, 1.0), (np.ones_like(KNOWN), 2.0)])
+def test_blend_adds_both_scores_each_on_its_own_held_out_scale(
+    rows: np.ndarray, weight: float
+) -> None:
     features, y, folds = X[rows], Y[rows], FOLDS[rows]
     blend = Blend(LinearSigmoid(0.1), Mahalanobis(0.5), MaxLogit())
     held_out = blend.cross_fit({"last": features}, y, folds).other_score
     logits = LinearSigmoid(0.1).cross_fit(features, y, folds)
     expected = 0.0
-    for part in (
-        Mahalanobis(0.5).cross_fit(features, y, folds),
-        MaxLogit().other_score(logits),
+    for share, part in (
+        (1.0, Mahalanobis(0.5).cross_fit(features, y, folds)),
+        (weight, MaxLogit().other_score(logits)),
     ):
         centre = np.median(part[y >= 0])
         z = (part - centre) / np.median(np.abs(part[y >= 0] - centre))
-        expected = expected + np.log1p(np.exp(z))
+        expected = expected + share * np.log1p(np.exp(z))
     np.testing.assert_allclose(held_out, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_no_member_of_blend_can_outvote_the_other() -> None:
-    blend = Blend(LinearSigmoid(0.1), Mahalanobis(0.5), MaxLogit(), [0.0, 1.0, 0.0, 1.0])
+    blend = Blend(LinearSigmoid(0.1), Mahalanobis(0.5), MaxLogit(), [0.0, 1.0, 0.0, 1.0, 2.0])
     blend.fit({"last": X}, Y)
     loud = 1000.0 * np.vstack([FRESH, -FRESH])  # logits without bounds, on either side
     score = blend.score({"last": loud}).other_score
     assert (score >= blend.distance.other_score(loud)).all()
-    assert (score >= -blend.head.logits(loud).max(axis=1)).all()
+    assert (score >= -2.0 * blend.head.logits(loud).max(axis=1)).all()
 
 
 def test_blend_given_its_scaling_keeps_it() -> None:
-    scaling = [0.0, 1.0, 0.0, 2.0]
+    scaling = [0.0, 1.0, 0.0, 2.0, 1.0]
     blend = Blend(LinearSigmoid(0.1), Mahalanobis(0.5), MaxLogit(), scaling=scaling)
     scores = blend.fit({"last": X}, Y).score({"last": FRESH})
     distance = Mahalanobis(0.5).fit(X[KNOWN], Y[KNOWN]).other_score(FRESH)

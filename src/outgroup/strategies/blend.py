@@ -12,6 +12,11 @@ from outgroup.heads import Head
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.strategies.base import STRATEGIES, Features, Scores, Strategy, head_input, take
 
+#: Weight of the logits against the distance, without and with negatives to learn from: a head that
+#: has seen negatives knows more about others than a distance that has not. ``benchmarks/choices.py``
+#: compares weights on training images.
+WEIGHTS = (1.0, 2.0)
+
 
 @STRATEGIES.register("blend")
 class Blend(Strategy):
@@ -21,8 +26,8 @@ class Blend(Strategy):
     certainty; the logits know what tells one animal from another, which a distance drowns in all
     other directions. Each score is standardised to a z by the median and the median absolute
     deviation over *held-out* known images: on those that fitted it a distance is far too small, and
-    would rule the sum. The other-score is ``softplus(z_logits) + softplus(z_distance)``: a score
-    says "other" as loudly as it likes, but "known" only up to a point.
+    would rule the sum. The other-score is ``weight * softplus(z_logits) + softplus(z_distance)``:
+    a score says "other" as loudly as it likes, but "known" only up to a point.
 
     Parameters
     ----------
@@ -33,7 +38,8 @@ class Blend(Strategy):
     confidence : LogitDetector or None
         None is the maximum logit.
     scaling : list of float or None
-        Centre and scale of the distance, then of the confidence; None: found by `cross_fit`.
+        Centre and scale of the distance, centre and scale of the confidence, and the weight of the
+        confidence; None: found by `cross_fit`.
     """
 
     name = "blend"
@@ -69,6 +75,7 @@ class Blend(Strategy):
             self.scaling_ = [
                 *centre_and_scale(distance[known]),
                 *centre_and_scale(confidence[known]),
+                WEIGHTS[int(not known.all())],
             ]
         return self._scores(logits, distance)
 
@@ -85,9 +92,9 @@ class Blend(Strategy):
 
     def _scores(self, logits: NDArray[np.float64], distance: NDArray[np.float64]) -> Scores:
         assert self.scaling_ is not None
-        centre_d, scale_d, centre_c, scale_c = self.scaling_
+        centre_d, scale_d, centre_c, scale_c, weight = self.scaling_
         confidence = self.confidence.other_score(logits)
-        other_score = np.logaddexp(0.0, (confidence - centre_c) / scale_c)
+        other_score = weight * np.logaddexp(0.0, (confidence - centre_c) / scale_c)
         other_score += np.logaddexp(0.0, (distance - centre_d) / scale_d)
         return Scores(self.head.probabilities(logits), other_score)
 
