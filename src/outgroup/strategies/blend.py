@@ -12,9 +12,9 @@ from outgroup.heads import Head
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.strategies.base import STRATEGIES, Features, Scores, Strategy, head_input, take
 
-#: Weight of the logits against the distance, without and with negatives to learn from: a head that
-#: has seen negatives knows more about others than a distance that has not. ``benchmarks/choices.py``
-#: compares weights on training images.
+#: Weight of the logits against the distance, without and with negatives to learn from: a head
+#: that has seen negatives knows more about others than a distance that has not. Weights are
+#: compared on training images by ``benchmarks/choices.py``.
 WEIGHTS = (1.0, 2.0)
 
 
