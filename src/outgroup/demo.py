@@ -117,7 +117,7 @@ def load_data() -> DemoData:
         test=[image for k in KNOWN for image in images[k][TRAIN_EACH:end]],
         test_labels=[str(k) for k in KNOWN for _ in range(TEST_EACH)],
         unknown={
-            "digits " + " and ".join(map(str, UNSEEN)): [
+            "digits " + ", ".join(map(str, UNSEEN)): [
                 image for k in UNSEEN for image in images[k][:TEST_EACH]
             ],
             "photographs": _pieces_of_photographs(),
