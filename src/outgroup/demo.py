@@ -121,7 +121,7 @@ def load_data() -> DemoData:
                 image for k in UNSEEN for image in images[k][:TEST_EACH]
             ],
             "photographs": _pieces_of_photographs(),
-            "random squares": list(random_squares(TEST_EACH, SIDE)),
+            "squares": list(random_squares(TEST_EACH, SIDE)),
         },
     )
 
