@@ -29,7 +29,12 @@ Pool = Annotated[
     typer.Option(metavar="DIR", help="Random images that are none of the classes. Repeatable."),
 ]
 StrategyName = Annotated[
-    str, typer.Option(metavar="NAME", help="How to say other: auto, or one of `outgroup methods`.")
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="How to say other: auto, or one of `outgroup methods`. A detector goes behind a "
+        "colon, as in softmax:energy or detector:knn.",
+    ),
 ]
 MaxKnownRejected = Annotated[
     float | None,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.component import Component
+from outgroup.detectors import Detector
 from outgroup.registry import Registry
 
 #: Embeddings of n images by layer, each (n, d) and floating; "last" is always there.
@@ -41,6 +42,8 @@ class Strategy(Component, ABC):
     needs_others: ClassVar[bool] = False
     #: Whether it learns from negatives when there are any.
     uses_others: ClassVar[bool] = False
+    #: What its argument `detector` has to be; None if it has no such argument.
+    takes: ClassVar[type[Detector] | None] = None
 
     @abstractmethod
     def cross_fit(

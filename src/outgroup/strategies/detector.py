@@ -33,6 +33,7 @@ class DetectorStrategy(Strategy):
     name = "detector"
     summary = "distance of the embedding from the known classes (Mahalanobis)"
     reference = "Lee et al. 2018"
+    takes = FeatureDetector
     parts = ("head", "detector")
 
     def __init__(self, head: Head | None = None, detector: FeatureDetector | None = None) -> None:

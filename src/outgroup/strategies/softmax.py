@@ -32,6 +32,7 @@ class Softmax(Strategy):
     name = "softmax"
     summary = "softmax over the known classes, threshold on its confidence"
     reference = "Hendrycks & Gimpel 2017"
+    takes = LogitDetector
     parts = ("head", "detector")
 
     def __init__(self, head: Head | None = None, detector: LogitDetector | None = None) -> None:
