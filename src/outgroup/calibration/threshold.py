@@ -180,7 +180,7 @@ def _conflict(
     lines = [
         f"'max_known_rejected' {budget.max_known_rejected} and 'max_other_accepted' {asked} can't "
         f"both be promised with {percent(budget.confidence)} confidence: within the first, "
-        f"{promise.k} of {promise.n} held-out {promise.unit} of {promise.population} are accepted "
+        f"{promise.k} of {promise.n} held-out negatives are accepted "
         f"(at most {percent(promise.bound, up=True)})."
     ]
     if needed:
