@@ -180,8 +180,8 @@ def _conflict(
     lines = [
         f"'max_known_rejected' {budget.max_known_rejected} and 'max_other_accepted' {asked} can't "
         f"both be promised with {percent(budget.confidence)} confidence: within the first, "
-        f"{promise.k} of {promise.n} held-out negatives are accepted "
-        f"(at most {percent(promise.bound, up=True)})."
+        f"{percent(promise.k / promise.n)} of {promise.population} are accepted ({promise.k} of "
+        f"{promise.n} held-out {promise.unit}; at most {percent(promise.bound, up=True)})."
     ]
     if needed:
         lines.append(f"With this share of failures, {needed} negatives would be enough.")
