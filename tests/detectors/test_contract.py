@@ -15,6 +15,9 @@ from outgroup.detectors import (
 )
 
 NAMES = DETECTORS.names()
+#: What only sees which activations are large, or each of them by itself, needs classes that are
+#: more than one activation: as far apart, but spread over four columns instead of one.
+WIDE = ("ash-b", "isolation-forest")
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
 
 
@@ -27,7 +30,7 @@ def fitted(name: str) -> tuple[Detector, np.ndarray, np.ndarray]:
     detector = DETECTORS.get(name)()
     y = np.repeat([0, 1], 60)
     if isinstance(detector, FeatureDetector):
-        centres = 6 * np.eye(3, 12)
+        centres = 3 * np.repeat(np.eye(3), 4, axis=1) if name in WIDE else 6 * np.eye(3, 12)
         X = rng.normal(size=(120, 12)) + centres[y]
         detector.fit(X, y)
         return (
@@ -37,8 +40,8 @@ def fitted(name: str) -> tuple[Detector, np.ndarray, np.ndarray]:
         )
     known = rng.normal(size=(80, 3)) + 8 * np.eye(3)[rng.integers(0, 3, 80)]
     if isinstance(detector, FittedLogitDetector):
-        y = rng.integers(0, 3, 200)
-        detector.fit(rng.normal(size=(200, 3)) + 8 * np.eye(3)[y], y)
+        y = rng.integers(0, 3, 600)
+        detector.fit(rng.normal(size=(600, 3)) + 8 * np.eye(3)[y], y)
     return detector, known, 0.3 * rng.normal(size=(80, 3))
 
 
