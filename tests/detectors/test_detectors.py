@@ -8,6 +8,7 @@ from sklearn.neighbors import NearestNeighbors
 from outgroup.detectors import LogitDetector
 from outgroup.detectors.energy import Energy
 from outgroup.detectors.entropy import Entropy
+from outgroup.detectors.gen import GeneralisedEntropy
 from outgroup.detectors.knn import KNearestNeighbours
 from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.detectors.margin import Margin
@@ -55,6 +56,26 @@ def test_confident_softmaxes_that_double_precision_calls_one_are_kept_apart(
     # p of the other two is exp(-gap) each: -log(1 - 2 p) = 2 p, and the entropy is 2 p (1 + gap)
     factor = 1 + gaps if isinstance(detector, Entropy) else 1.0
     np.testing.assert_allclose(found, 2 * np.exp(-gaps) * factor, rtol=1e-12)
+
+
+@pytest.mark.parametrize("top", [1, 3, 7, 100])
+def test_the_generalised_entropy_is_the_sum_over_the_most_probable(top: int) -> None:
+    p = np.sort(np.exp(log_softmax(LOGITS / 10, axis=1)), axis=1)[:, ::-1]
+    expected = [sum(q**0.1 * (1 - q) ** 0.1 for q in row[:top]) for row in p]
+    found = GeneralisedEntropy(top=top).other_score(LOGITS / 10)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_the_generalised_entropy_keeps_confident_rows_apart() -> None:
+    gaps = np.array([40.0, 60.0, 100.0, 600.0])
+    found = GeneralisedEntropy().other_score(np.c_[gaps, np.zeros(4)])
+    np.testing.assert_allclose(found, 2 * np.exp(-0.1 * gaps), rtol=1e-9)
+
+
+@pytest.mark.parametrize("bad", [0.0, 1.0, -1.0, float("nan")])
+def test_gamma_must_be_a_share(bad: float) -> None:
+    with pytest.raises(InvalidParameterError, match="'gamma' parameter must be between 0 and 1"):
+        GeneralisedEntropy(gamma=bad)
 
 
 def test_with_one_class_there_is_no_margin() -> None:

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors.base import DETECTORS, FeatureDetector, unit_rows
-from outgroup.errors import InvalidParameterError
-
-#: Rows scored at once: bounds the memory of the similarities to this many times the known rows.
-BLOCK = 1024
+from outgroup.detectors._neighbours import kth_distance
+from outgroup.detectors._numeric import unit_rows, whole_number
+from outgroup.detectors.base import DETECTORS, FeatureDetector
 
 
 @DETECTORS.register("knn")
@@ -42,11 +40,7 @@ class KNearestNeighbours(FeatureDetector):
     arrays = ("known",)
 
     def __init__(self, k: int = 5) -> None:
-        if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-            raise InvalidParameterError(
-                f"The 'k' parameter must be a whole number from 1 up. Got {k!r} instead."
-            )
-        self.k = int(k)
+        self.k = whole_number("k", k)
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> KNearestNeighbours:
         """See `FeatureDetector.fit`; the classes play no part."""
@@ -55,10 +49,4 @@ class KNearestNeighbours(FeatureDetector):
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
-        Z = unit_rows(X)
-        k = min(self.k, len(self.known))
-        scores = np.empty(len(Z))
-        for start in range(0, len(Z), BLOCK):
-            similarity = Z[start : start + BLOCK] @ self.known.T
-            scores[start : start + BLOCK] = 1.0 - np.partition(similarity, -k, axis=1)[:, -k]
-        return scores
+        return kth_distance(unit_rows(X), self.known, self.k)

@@ -49,10 +49,11 @@ class DetectorStrategy(Strategy):
         return Scores(self.head.probabilities(logits), distance)
 
     def fit(self, features: Features, y: NDArray[np.int64]) -> DetectorStrategy:
-        """See `Strategy.fit`; negatives are not learned from."""
+        """See `Strategy.fit`; negatives are learned from by a detector that asks for them."""
         known = take(features, y >= 0)
         self.head.fit(head_input(known), y[y >= 0])
-        self.detector.fit(known["last"], y[y >= 0])
+        used = (y >= 0) | self.detector.learns_from_others
+        self.detector.fit(features["last"][used], y[used])
         return self
 
     def score(self, features: Features) -> Scores:

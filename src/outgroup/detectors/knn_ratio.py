@@ -1,0 +1,65 @@
+"""Distance to the known neighbours against distance to the negatives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.detectors._neighbours import kth_distance
+from outgroup.detectors._numeric import unit_rows, whole_number
+from outgroup.detectors.base import DETECTORS, FeatureDetector
+
+
+@DETECTORS.register("knn-ratio")
+class NeighbourRatio(FeatureDetector):
+    """``a / (a + b)``: a the cosine distance to the k-th nearest known row, b to a negative's.
+
+    From 0, on a known row, to 1, on a negative; 1/2 is as near to both, which is also where an
+    image ends up that is far from everything. Without negatives the score is a, that of `knn`.
+
+    Parameters
+    ----------
+    k : int, default=5
+        Which neighbour; with fewer rows, the farthest of them.
+
+    References
+    ----------
+    Y. Sun et al., Out-of-Distribution Detection with Deep Nearest Neighbors, ICML 2022, on the
+    distance to the known rows; the ratio to negatives is this library's.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0], [-1.0, 0.0]])
+    >>> detector = NeighbourRatio(k=1).fit(X, np.array([0, 0, 1, -1]))
+    >>> detector.other_score(np.array([[5.0, 0.0], [-1.0, 1.0], [-1.0, -1.0]])).round(3)
+    array([0.   , 0.5  , 0.854])
+    """
+
+    name = "knn-ratio"
+    summary = "cosine distance to the k-th nearest known image against that to a negative"
+    reference = "after Sun et al. 2022"
+    learns_from_others = True
+    parameters = ("k",)
+    arrays = ("known", "others")
+
+    def __init__(self, k: int = 5) -> None:
+        self.k = whole_number("k", k)
+
+    def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> NeighbourRatio:
+        """See `FeatureDetector.fit`; the classes play no part."""
+        Z = unit_rows(X)
+        self.known, self.others = Z[y >= 0], Z[y < 0]
+        return self
+
+    def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """See `FeatureDetector.other_score`."""
+        Z = unit_rows(X)
+        known = kth_distance(Z, self.known, self.k)
+        if not len(self.others):
+            return known
+        known = np.maximum(known, 0.0)  # rounding
+        both = known + np.maximum(kth_distance(Z, self.others, self.k), 0.0)
+        result: NDArray[np.float64] = np.where(both > 0, known / np.where(both > 0, both, 1.0), 0.5)
+        return result

@@ -1,0 +1,68 @@
+"""Energy guided by nearest neighbours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.detectors._neighbours import largest_products
+from outgroup.detectors._numeric import log_sum_exp, unit_rows, whole_number
+from outgroup.detectors._readout import ReadoutDetector
+from outgroup.detectors.base import DETECTORS
+
+
+@DETECTORS.register("nnguide")
+class NearestNeighbourGuide(ReadoutDetector):
+    """Minus the energy of a linear layer times the similarity to energetic known rows.
+
+    ``-E(x) mean_i (E(x_i) cos(x, x_i))`` over the k known rows for which the product is largest,
+    E the log-sum-exp of the logits. The layer is fitted in closed form (see
+    `outgroup.detectors._readout`). With a single class E is 1.
+
+    Parameters
+    ----------
+    k : int, default=10
+        How many neighbours; with fewer known rows, all of them.
+    shrinkage : float or None, default=None
+        Share of the identity in the covariance of the layer, in (0, 1]; None: Ledoit and Wolf's.
+
+    References
+    ----------
+    J. Park, Y. G. Jung and A. B. J. Teoh, Nearest Neighbor Guidance for Out-of-Distribution
+    Detection, ICCV 2023.
+
+    Examples
+    --------
+    >>> X = np.array([[9.0, 0.2, 1.0], [7.0, 0.0, 0.5], [0.2, 9.0, 1.0], [0.0, 7.0, 0.5]])
+    >>> detector = NearestNeighbourGuide(shrinkage=0.5).fit(X, np.array([0, 0, 1, 1]))
+    >>> known, other = detector.other_score(np.array([[8.0, 0.1, 1.0], [2.0, 2.0, 4.0]]))
+    >>> bool(known < other)
+    True
+    """
+
+    name = "nnguide"
+    summary = "energy of a linear layer times similarity to known images"
+    reference = "Park et al. 2023"
+    parameters = ("k", "shrinkage")
+    arrays = ("weights", "bias", "bank")
+
+    def __init__(self, k: int = 10, shrinkage: float | None = None) -> None:
+        super().__init__(shrinkage)
+        self.k = whole_number("k", k)
+
+    def learn(self, Z: NDArray[np.float64]) -> None:
+        """Keep the known rows, each as long as it has energy."""
+        self.bank = unit_rows(Z) * self._energy(Z)[:, np.newaxis]
+
+    def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """See `FeatureDetector.other_score`."""
+        Z = self.prepared(X)
+        guidance = largest_products(unit_rows(Z), self.bank, self.k).mean(axis=1)
+        result: NDArray[np.float64] = -guidance * self._energy(Z)
+        return result
+
+    def _energy(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
+        logits = self.logits(Z)
+        return log_sum_exp(logits) if logits.shape[1] > 1 else np.ones(len(Z))

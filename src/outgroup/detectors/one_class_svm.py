@@ -1,0 +1,75 @@
+"""One-class support vector machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.detectors._neighbours import BLOCK
+from outgroup.detectors._numeric import share, unit_rows
+from outgroup.detectors._rows import in_order
+from outgroup.detectors.base import DETECTORS, FeatureDetector
+
+
+@DETECTORS.register("one-class-svm")
+class OneClassSVM(FeatureDetector):
+    """``r - sum_i a_i exp(-g |x - s_i|^2)`` over the support vectors s_i, rows of length 1.
+
+    Fitted by scikit-learn and kept as arrays. g is 1 over the variance of all known values and the
+    number of columns (scikit-learn's "scale"), 1 if they do not vary.
+
+    Parameters
+    ----------
+    nu : float, default=0.1
+        Largest share of known rows outside, and smallest of support vectors, in (0, 1).
+
+    References
+    ----------
+    B. Schoelkopf et al., Estimating the Support of a High-Dimensional Distribution, Neural
+    Computation 13 (2001), 1443-1471.
+
+    Examples
+    --------
+    >>> X = np.array([[3.0, 0.1], [2.0, 0.0], [0.0, 1.0], [0.1, 3.0]])
+    >>> detector = OneClassSVM(nu=0.5).fit(X, np.array([0, 0, 1, 1]))
+    >>> known, other = detector.other_score(np.array([[5.0, 0.1], [-1.0, -1.0]]))
+    >>> bool(known < other)
+    True
+    """
+
+    name = "one-class-svm"
+    summary = "one-class support vector machine with a Gaussian kernel"
+    reference = "Schoelkopf et al. 2001"
+    parameters = ("nu",)
+    arrays = ("support", "weights", "offset", "gamma")
+
+    def __init__(self, nu: float = 0.1) -> None:
+        self.nu = share("nu", nu)
+
+    def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> OneClassSVM:
+        """See `FeatureDetector.fit`; the classes play no part."""
+        from sklearn import svm  # slow to import; prediction does without
+
+        Z = in_order(unit_rows(X))
+        variance = float(Z.var())
+        gamma = 1.0 / (Z.shape[1] * variance) if variance > 1e-24 else 1.0
+        model = svm.OneClassSVM(kernel="rbf", gamma=gamma, nu=self.nu, tol=1e-6).fit(Z)
+        self.support = Z[model.support_]
+        self.weights = model.dual_coef_[0].astype(np.float64)
+        self.offset = -model.intercept_.astype(np.float64)
+        self.gamma = np.array([gamma])
+        return self
+
+    def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """See `FeatureDetector.other_score`."""
+        Z = unit_rows(X)
+        own = (self.support**2).sum(axis=1)
+        scores = np.empty(len(Z))
+        for start in range(0, len(Z), BLOCK):
+            rows = Z[start : start + BLOCK]
+            squares = (rows**2).sum(axis=1)[:, np.newaxis] + own - 2.0 * rows @ self.support.T
+            kernel = np.exp(-self.gamma[0] * np.maximum(squares, 0.0))
+            scores[start : start + BLOCK] = self.offset[0] - kernel @ self.weights
+        return scores

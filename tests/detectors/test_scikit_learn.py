@@ -1,0 +1,47 @@
+"""What scikit-learn fits and NumPy scores gives scikit-learn's scores."""
+
+import numpy as np
+import pytest
+from sklearn import ensemble, svm
+
+from outgroup.detectors.isolation_forest import IsolationForest
+from outgroup.detectors.one_class_svm import OneClassSVM
+from outgroup.errors import InvalidParameterError
+
+RNG = np.random.default_rng(0)
+Y = np.arange(300) % 2
+X = RNG.normal(size=(300, 9)) + 4 * np.eye(2, 9)[Y]
+ROWS = 2 * RNG.normal(size=(1500, 9))
+
+
+def in_order(rows: np.ndarray) -> np.ndarray:
+    return np.array(sorted(rows.tolist(), key=lambda row: np.array(row).tobytes()))
+
+
+@pytest.mark.parametrize("nu", [0.05, 0.5])
+def test_the_support_vector_machine_is_that_of_scikit_learn(nu: float) -> None:
+    known, rows = (r / np.linalg.norm(r, axis=1, keepdims=True) for r in (X, ROWS))
+    reference = svm.OneClassSVM(gamma="scale", nu=nu, tol=1e-6).fit(in_order(known))
+    found = OneClassSVM(nu).fit(X, Y).other_score(ROWS)
+    np.testing.assert_allclose(found, -reference.decision_function(rows), atol=1e-6)  # the solver's
+    assert (OneClassSVM(nu).fit(X, Y).other_score(X) > 0).mean() == pytest.approx(nu, abs=0.03)
+
+
+@pytest.mark.parametrize("n", [300, 20])
+def test_the_forest_is_that_of_scikit_learn(n: int) -> None:
+    known = in_order(X[:n].astype(np.float32).astype(np.float64))
+    reference = ensemble.IsolationForest(n_estimators=50, random_state=3).fit(known)
+    found = IsolationForest(trees=50, seed=3).fit(X[:n], Y[:n]).other_score(ROWS)
+    np.testing.assert_allclose(found, -reference.score_samples(ROWS), rtol=1e-9)
+
+
+@pytest.mark.parametrize("bad", [0.0, 1.0, -0.1, float("nan")])
+def test_nu_is_a_share(bad: float) -> None:
+    with pytest.raises(InvalidParameterError, match="'nu' parameter must be between 0 and 1"):
+        OneClassSVM(bad)
+
+
+@pytest.mark.parametrize("bad", [0, 1.5, None])
+def test_trees_are_counted(bad: object) -> None:
+    with pytest.raises(InvalidParameterError, match="'trees' parameter must be a whole number"):
+        IsolationForest(bad)  # type: ignore[arg-type]
