@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -173,12 +173,6 @@ class ImageClassifier:
         """What the threshold promises."""
         return self.contents.model.certificate
 
-    @overload
-    def predict(
-        self, images: str | os.PathLike[str] | bytes | Image.Image
-    ) -> Prediction | Predictions: ...
-    @overload
-    def predict(self, images: Any) -> Any: ...
     def predict(self, images: Any) -> Any:
         """Say what each image is, or that it is none of the classes.
 
