@@ -5,6 +5,7 @@ from outgroup.component import State
 from outgroup.detectors.knn import KNearestNeighbours
 from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.heads.linear_softmax import LinearSoftmax
+from outgroup.strategies import FoldedRows
 from outgroup.strategies.blend import Blend
 
 
@@ -43,7 +44,7 @@ def test_a_component_from_its_state_answers_the_same_and_can_be_saved_again() ->
 def test_frozen_keeps_what_was_tuned_and_nothing_that_was_learned() -> None:
     X, y, folds = training_rows()
     blend = Blend()
-    blend.cross_fit({"last": X}, y, folds)
+    blend.cross_fit(FoldedRows({"last": X}, y, folds))
     frozen = blend.fit({"last": X}, y).frozen()
     assert frozen.scaling == blend.scaling_
     assert frozen.head.strength == blend.head.strength_

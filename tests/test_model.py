@@ -7,7 +7,7 @@ import pytest
 from outgroup.calibration import Budget
 from outgroup.errors import InfeasibleTargetError, InvalidDataError, InvalidParameterError
 from outgroup.model import OpenSetModel, TrainingSet, fit_model
-from outgroup.strategies import STRATEGIES, Features, Scores, Strategy
+from outgroup.strategies import STRATEGIES, Features, FoldedRows, Scores, Strategy
 from outgroup.strategies.blend import Blend
 from outgroup.strategies.sigmoid import Sigmoid
 from outgroup.strategies.softmax import Softmax
@@ -37,9 +37,9 @@ class Spy(Strategy):
     name = "spy"
     summary = "keeps the folds it is given"
 
-    def cross_fit(self, features: Features, y: np.ndarray, folds: np.ndarray) -> Scores:
-        self.folds = folds
-        return self.score(features)
+    def cross_fit(self, rows: FoldedRows) -> Scores:
+        self.folds = rows.folds
+        return self.score(rows.features)
 
     def fit(self, features: Features, y: np.ndarray) -> Strategy:
         self.n_classes = int(y.max()) + 1

@@ -15,6 +15,12 @@ from numpy.typing import NDArray
 
 ComponentT = TypeVar("ComponentT", bound="Component")
 
+#: Class index of a negative in an index vector ``y``; classes count from 0.
+OTHER = -1
+
+#: Class index of a row that nothing may learn from, and that is scored all the same.
+UNSEEN = -2
+
 
 @dataclass(frozen=True)
 class State:
@@ -56,18 +62,27 @@ class Component:
 
     def frozen(self: ComponentT) -> ComponentT:
         """Return an unfitted copy with all that fitting chose as given parameters."""
-        values = {name: getattr(self, name) for name in self.parameters}
-        values.update({name: getattr(self, f"{name}_", values[name]) for name in self.tuned})
-        values.update({name: getattr(self, name).frozen() for name in self.parts})
-        return type(self)(**values)
+        parts = {name: getattr(self, name).frozen() for name in self.parts}
+        return type(self)(**{**self.given(), **self.chosen(), **parts})
+
+    def given(self) -> dict[str, Any]:
+        """Return the constructor arguments that are no parts."""
+        return {name: getattr(self, name) for name in self.parameters}
+
+    def chosen(self) -> dict[str, Any]:
+        """Return what fitting chose, by the name of the parameter it stands for."""
+        return {name: getattr(self, f"{name}_", getattr(self, name)) for name in self.tuned}
+
+    def choose(self, values: dict[str, Any]) -> None:
+        """Set what fitting would choose."""
+        for name in self.tuned:
+            setattr(self, f"{name}_", values[name])
 
     def state(self) -> State:
         """Return the fitted component as data."""
-        values = {name: getattr(self, name) for name in self.parameters}
-        values.update({name: getattr(self, f"{name}_", values[name]) for name in self.tuned})
         return State(
             name=self.name,
-            parameters=values,
+            parameters={**self.given(), **self.chosen()},
             arrays={name: np.asarray(getattr(self, name)) for name in self.arrays},
             parts={name: getattr(self, name).state() for name in self.parts},
         )
@@ -76,8 +91,7 @@ class Component:
     def from_state(cls: type[ComponentT], state: State, parts: dict[str, Component]) -> ComponentT:
         """Build the fitted component from its state and its parts, already built."""
         component = cls(**state.parameters, **parts)
-        for name in cls.tuned:
-            setattr(component, f"{name}_", state.parameters[name])
+        component.choose(state.parameters)
         for name in cls.arrays:
             setattr(component, name, state.arrays[name])
         return component

@@ -24,7 +24,7 @@ from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.metrics import Rate
 from outgroup.model import TrainingSet
 from outgroup.plots import score_histogram
-from outgroup.strategies.base import head_input
+from outgroup.strategies import head_input
 from outgroup.synthetic import random_squares
 
 KNOWN, NEGATIVE, UNSEEN = (0, 1, 2, 3, 4, 5), (6, 7), (8, 9)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from outgroup.calibration import Budget, Certificate, HeldOut, assign_folds, choose_threshold
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.predictions import Predictions
-from outgroup.strategies import Features, Strategy
+from outgroup.strategies import Features, FoldedRows, Strategy
 
 OTHERS = "images like your negatives"
 
@@ -227,7 +227,8 @@ def fit_model(
             f"The strategy {strategy.name!r} needs at least 2 classes, or negatives that it can "
             f"learn from. Got the one class {data.classes[0]!r}."
         )
-    held_out = strategy.cross_fit(data.features, y, _folds(data, n_folds, seed)).other_score
+    rows = FoldedRows(data.features, y, deal(data, n_folds, seed))
+    held_out = strategy.cross_fit(rows).other_score
     known_held = HeldOut(held_out[known], _rows(data.units, known))
     others_held = None
     if not known.all():  # also where the strategy does not learn from them
@@ -244,7 +245,7 @@ def fit_model(
     )
 
 
-def _folds(data: TrainingSet, n_folds: int, seed: int) -> NDArray[np.int64]:
+def deal(data: TrainingSet, n_folds: int, seed: int) -> NDArray[np.int64]:
     """Deal known images by class, and negatives by folder so that each meets unseen kinds."""
     known = data.y >= 0
     folds = np.empty(len(known), dtype=np.int64)

@@ -10,8 +10,7 @@ from outgroup.component import Component, State
 from outgroup.detectors import DETECTORS
 from outgroup.heads import HEADS
 from outgroup.metrics import auroc, auroc_interval
-from outgroup.strategies import STRATEGIES, Strategy
-from outgroup.strategies.base import head_input
+from outgroup.strategies import STRATEGIES, FoldedRows, Strategy, head_input
 
 NAMES = STRATEGIES.names()
 LEARNING = [name for name, cls in STRATEGIES if cls.uses_others]
@@ -36,7 +35,7 @@ def folds_of(y: np.ndarray, n: int = 5) -> np.ndarray:
 def fitted(name: str, y_others: bool = True) -> Strategy:
     features, y = world(others=60 if y_others else 0)
     strategy = STRATEGIES.get(name)()
-    strategy.cross_fit(features, y, folds_of(y))
+    strategy.cross_fit(FoldedRows(features, y, folds_of(y)))
     return strategy.fit(features, y)
 
 
@@ -44,7 +43,7 @@ def fitted(name: str, y_others: bool = True) -> Strategy:
 def test_cross_fit_then_fit_then_score(name: str) -> None:
     features, y = world()
     strategy = STRATEGIES.get(name)()
-    held_out = strategy.cross_fit(features, y, folds_of(y))
+    held_out = strategy.cross_fit(FoldedRows(features, y, folds_of(y)))
     scored = strategy.fit(features, y).score(world(seed=1)[0])
     for class_scores, other_score in (held_out, scored):
         assert class_scores.shape == (len(y), 3)
@@ -61,7 +60,7 @@ def test_cross_fit_then_fit_then_score(name: str) -> None:
 def test_what_does_not_need_negatives_does_without(name: str) -> None:
     features, y = world(others=0)
     strategy = STRATEGIES.get(name)()
-    held_out = strategy.cross_fit(features, y, folds_of(y))
+    held_out = strategy.cross_fit(FoldedRows(features, y, folds_of(y)))
     scored = strategy.fit(features, y).score(features)
     assert held_out.class_scores.shape == scored.class_scores.shape == (len(y), 3)
 
@@ -87,7 +86,7 @@ def test_negatives_that_are_learned_from_are_accepted_less(name: str) -> None:
     features = {"last": np.vstack([features["last"][y >= 0], near]).astype(np.float32)}
     y = np.r_[y[y >= 0], np.full(60, -1)]
     strategy = STRATEGIES.get(name)()
-    strategy.cross_fit(features, y, folds_of(y))
+    strategy.cross_fit(FoldedRows(features, y, folds_of(y)))
     rng = np.random.default_rng(4)
     fresh_near = {"last": rng.normal(size=(300, 12)) + 2.5 * np.eye(12)[0]}
     fresh_known = world(seed=5, others=0)[0]
@@ -149,7 +148,9 @@ def test_a_row_is_scored_by_models_that_have_not_seen_it(name: str) -> None:
     strategy = STRATEGIES.get(name)()
     strategy.head.strength = strategy.head.strength_ = 0.001  # type: ignore[attr-defined]
     known = y >= 0
-    held_out = strategy.cross_fit({"last": X}, y, folds_of(y)).class_scores.argmax(axis=1)
+    held_out = strategy.cross_fit(FoldedRows({"last": X}, y, folds_of(y))).class_scores.argmax(
+        axis=1
+    )
     seen = strategy.fit({"last": X}, y).score({"last": X}).class_scores.argmax(axis=1)
     assert (seen[known] == y[known]).mean() > 0.95
     assert (held_out[known] == y[known]).mean() < 0.45
@@ -163,7 +164,7 @@ def test_held_out_rows_look_as_other_as_fresh_ones_and_seen_rows_less(name: str)
     strategy = STRATEGIES.get(name)()
     strategy.head.strength = strategy.head.strength_ = 0.01  # type: ignore[attr-defined]
     known = y >= 0
-    held_out = strategy.cross_fit({"last": X}, y, folds_of(y)).other_score[known]
+    held_out = strategy.cross_fit(FoldedRows({"last": X}, y, folds_of(y))).other_score[known]
     seen = strategy.fit({"last": X}, y).score({"last": X}).other_score[known]
     fresh = strategy.score({"last": rng.normal(size=(2000, 100))}).other_score
     seen_gap, held_out_gap = auroc(seen, fresh) - 0.5, auroc(held_out, fresh) - 0.5
@@ -189,7 +190,7 @@ def test_heads_read_every_layer(name: str) -> None:
     strategy = STRATEGIES.get(name)()
     assert head_input(both).shape == (len(y), 16)  # type: ignore[arg-type]
     layers = {"last": both["last"], "second_last": both["second_last"]}
-    held_out = strategy.cross_fit(layers, y, folds_of(y)).class_scores  # type: ignore[arg-type]
+    held_out = strategy.cross_fit(FoldedRows(layers, y, folds_of(y))).class_scores  # type: ignore[arg-type]
     known = y >= 0
     assert (held_out[known].argmax(axis=1) == y[known]).mean() > 0.9
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.component import Component
+from outgroup.component import OTHER, Component
 from outgroup.detectors._numeric import log_sum_exp as log_sum_exp  # other layers need it too
 from outgroup.registry import Registry
 
@@ -68,16 +68,14 @@ class FeatureDetector(Detector):
         X : ndarray of shape (n, d), floating
             Embeddings.
         y : ndarray of shape (n,), int64
-            Class indices, -1 for negatives, which are scored, and learned from only by a detector
-            with `learns_from_others`: its model of a fold then scores both the known rows and the
-            negatives of that fold, and has learned from both kinds of the others.
+            Class indices, `OTHER` for negatives, `UNSEEN` for rows that no model learns from.
         folds : ndarray of shape (n,), int64
-            The model that scores a known row has learned from the known rows of the other folds.
-            Negatives not learned from are scored by the model of all known rows, which has seen
-            none of them: with fewer rows to learn from every distance is larger, and a negative
-            would look more other than the final model will find it.
+            The model that scores a row has learned from all rows of the other folds. Unseen rows,
+            and negatives but for a detector with `learns_from_others`, are scored by the model of
+            all rows that are learned from: with fewer of these every distance is larger, and what
+            is other would look more so than the final model will find it.
         """
-        used = (y >= 0) | self.learns_from_others
+        used = (y >= 0) | ((y == OTHER) & self.learns_from_others)
         self.tune(X[used], y[used])
         scores = np.empty(len(X))
         for fold in np.unique(folds[used]):

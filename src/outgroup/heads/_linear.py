@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.errors import InvalidParameterError
-from outgroup.heads.base import Head
+from outgroup.heads.base import UNSEEN, Head
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -66,11 +66,13 @@ class LinearHead(Head):
         fold holds out has weight zero in that fold's columns. One product with the data serves
         them all, which is what costs the time.
         """
-        Z, n_classes = self._standardise(X), int(y.max()) + 1
-        numbers = np.unique(folds)
-        targets = np.tile(self.targets(y, n_classes)[0], len(numbers))
-        weights = np.hstack([self._weights(y, n_classes, folds != fold) for fold in numbers])
-        held_weights = np.hstack([self._weights(y, n_classes, folds == fold) for fold in numbers])
+        seen, n_classes = y != UNSEEN, int(y.max()) + 1
+        Z, y_seen = self._standardise(X if seen.all() else X[seen]), y[seen]
+        numbers = np.unique(folds)  # with that of the unseen rows, whose model holds out no other
+        held_out = [folds[seen] == fold for fold in numbers]
+        targets = np.tile(self.targets(y_seen, n_classes)[0], len(numbers))
+        weights = np.hstack([self._weights(y_seen, n_classes, ~held) for held in held_out])
+        held_weights = np.hstack([self._weights(y_seen, n_classes, held) for held in held_out])
 
         coef = np.zeros((Z.shape[1] + 1, targets.shape[1]))
         best, best_loss = coef, np.inf
@@ -83,8 +85,12 @@ class LinearHead(Head):
 
         assert self.strength_ is not None
         best = self._minimise(Z, targets, weights, self.strength_, best, tolerance=FOLDS)
-        logits = _product(Z, best).reshape(len(y), len(numbers), n_classes)
-        return logits[np.arange(len(y)), np.searchsorted(numbers, folds)]
+        model = np.searchsorted(numbers, folds)
+        logits = np.empty((len(y), n_classes))
+        for rows, values in ((seen, Z), (~seen, self._scaled(X[~seen]))):
+            outputs = _product(values, best).reshape(-1, len(numbers), n_classes)
+            logits[rows] = outputs[np.arange(len(outputs)), model[rows]]
+        return logits
 
     def fit(self, X: NDArray[Any], y: Labels) -> LinearHead:
         """See `Head.fit`."""
@@ -100,9 +106,15 @@ class LinearHead(Head):
         """See `Head.logits`."""
         return _product((X - self.mean) / self.scale, self.coef)
 
+    def _scaled(self, X: NDArray[Any]) -> NDArray[Any]:
+        Z: NDArray[Any] = X - self.mean.astype(X.dtype)
+        Z /= self.scale.astype(X.dtype)
+        return Z
+
     def _weights(self, y: Labels, n_classes: int, rows: NDArray[np.bool_]) -> Array:
         weights = np.zeros((len(y), n_classes))
-        weights[rows] = self.targets(y[rows], n_classes)[1]
+        if rows.any():
+            weights[rows] = self.targets(y[rows], n_classes)[1]
         return weights
 
     def _standardise(self, X: NDArray[Any]) -> NDArray[Any]:

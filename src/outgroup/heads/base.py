@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.component import OTHER as OTHER
+from outgroup.component import UNSEEN as UNSEEN
 from outgroup.component import Component
 from outgroup.registry import Registry
-
-#: Class index of a negative in an index vector ``y``; classes count from 0.
-OTHER = -1
 
 
 class Head(Component, ABC):
     """A classifier on embeddings.
 
-    Rows are of any floating dtype; ``y`` holds class indices from 0, and `OTHER` for negatives.
+    Rows are of any floating dtype; ``y`` holds class indices from 0, `OTHER` for negatives, and in
+    `cross_fit` `UNSEEN` for rows that are only scored.
     """
 
     @abstractmethod
@@ -32,9 +32,10 @@ class Head(Component, ABC):
         X : ndarray of shape (n, d), floating
             Embeddings.
         y : ndarray of shape (n,), int64
-            Class indices, `OTHER` for negatives.
+            Class indices, `OTHER` for negatives, `UNSEEN` for rows that no model learns from.
         folds : ndarray of shape (n,), int64
-            The model that scores a row has learned from all rows of the other folds.
+            The model that scores a row has learned from all rows of the other folds; unseen rows
+            have a fold of their own.
 
         Returns
         -------

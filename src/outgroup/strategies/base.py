@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.component import Component
 from outgroup.detectors import Detector
+from outgroup.errors import InvalidParameterError
+from outgroup.heads import Head
 from outgroup.registry import Registry
-
-#: Embeddings of n images by layer, each (n, d) and floating; "last" is always there.
-Features = Mapping[str, NDArray[Any]]
-
-#: Layers that a head reads, side by side, as far as the backbone has them.
-HEAD_LAYERS = ("last", "second_last", "logits")
+from outgroup.strategies.features import HEAD_LAYERS, Features, head_input
+from outgroup.strategies.folded import FoldedRows
 
 
 class Scores(NamedTuple):
@@ -46,39 +43,57 @@ class Strategy(Component, ABC):
     takes: ClassVar[type[Detector] | None] = None
 
     @abstractmethod
-    def cross_fit(
-        self, features: Features, y: NDArray[np.int64], folds: NDArray[np.int64]
-    ) -> Scores:
-        """Choose what is to be tuned, and score every row by models that have not seen it.
+    def cross_fit(self, rows: FoldedRows) -> Scores:
+        """Choose what is to be tuned, and score every row by models that have not seen it."""
+
+    @abstractmethod
+    def fit(self, features: Features, y: NDArray[np.int64]) -> Strategy:
+        """Learn from all rows, with what `cross_fit` or the constructor fixed.
 
         Parameters
         ----------
         features : mapping of str to ndarray of shape (n, d)
             Embeddings by layer.
         y : ndarray of shape (n,), int64
-            Class indices from 0, -1 for negatives.
-        folds : ndarray of shape (n,), int64
-            The model that scores a row has learned from all rows of the other folds.
+            Class indices from 0, `OTHER` for negatives.
         """
-
-    @abstractmethod
-    def fit(self, features: Features, y: NDArray[np.int64]) -> Strategy:
-        """Learn from all rows, with what `cross_fit` or the constructor fixed."""
 
     @abstractmethod
     def score(self, features: Features) -> Scores:
         """Score images; needs NumPy alone."""
 
 
+class HeadStrategy(Strategy):
+    """Base of strategies with a head.
+
+    Parameters
+    ----------
+    head : Head or None
+        None is the `default_head` of the strategy.
+    layers : sequence of str or None
+        Layers of the backbone that the head reads, side by side; None: all there are.
+    """
+
+    default_head: ClassVar[type[Head]]
+    parameters: ClassVar[tuple[str, ...]] = ("layers",)
+    parts: ClassVar[tuple[str, ...]] = ("head",)
+
+    def __init__(self, head: Head | None = None, layers: tuple[str, ...] | None = None) -> None:
+        self.head = head or self.default_head()
+        self.layers = None if layers is None else _checked(layers)
+
+    def logits(self, features: Features) -> NDArray[np.float64]:
+        """Return the logits of the head, (n, K)."""
+        return self.head.logits(head_input(features, self.layers))
+
+
 STRATEGIES: Registry[Strategy] = Registry("strategy", "outgroup.strategies")
 
 
-def take(features: Features, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    """Return the given rows (indices or mask) of every layer."""
-    return {layer: values[rows] for layer, values in features.items()}
-
-
-def head_input(features: Features) -> NDArray[Any]:
-    """Return the layers that heads read, side by side."""
-    layers = [features[name] for name in HEAD_LAYERS if name in features]
-    return layers[0] if len(layers) == 1 else np.hstack(layers)
+def _checked(layers: tuple[str, ...]) -> tuple[str, ...]:
+    if isinstance(layers, str) or not layers or not {*layers} <= {*HEAD_LAYERS}:
+        raise InvalidParameterError(
+            f"The 'layers' parameter must be a sequence of some of {', '.join(HEAD_LAYERS)}, "
+            f"or None for all. Got {layers!r} instead."
+        )
+    return tuple(layers)

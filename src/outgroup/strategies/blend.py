@@ -10,7 +10,9 @@ from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.detectors.max_logit import MaxLogit
 from outgroup.heads import Head
 from outgroup.heads.linear_sigmoid import LinearSigmoid
-from outgroup.strategies.base import STRATEGIES, Features, Scores, Strategy, head_input, take
+from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
+from outgroup.strategies.features import Features, head_input, take
+from outgroup.strategies.folded import FoldedRows
 
 #: Weight of the logits against the distance, without and with negatives to learn from: a head
 #: that has seen negatives knows more about others than a distance that has not. Weights are
@@ -19,7 +21,7 @@ WEIGHTS = (1.0, 2.0)
 
 
 @STRATEGIES.register("blend")
-class Blend(Strategy):
+class Blend(HeadStrategy):
     """One-vs-rest sigmoids and the Mahalanobis distance, of which neither can outvote the other.
 
     The distance knows textures and clip art, which a linear head gives any label with any
@@ -40,13 +42,16 @@ class Blend(Strategy):
     scaling : list of float or None
         Centre and scale of the distance, centre and scale of the confidence, and the weight of the
         confidence; None: found by `cross_fit`.
+    layers : sequence of str or None
+        Layers that the head reads; None: all there are.
     """
 
     name = "blend"
     summary = "one sigmoid a class and the Mahalanobis distance, standardised and added"
     reference = "outgroup; members: Shu et al. 2017, Lee et al. 2018"
     uses_others = True
-    parameters = ("scaling",)
+    default_head = LinearSigmoid
+    parameters = ("scaling", "layers")
     tuned = ("scaling",)
     parts = ("head", "distance", "confidence")
 
@@ -56,39 +61,37 @@ class Blend(Strategy):
         distance: FeatureDetector | None = None,
         confidence: LogitDetector | None = None,
         scaling: list[float] | None = None,
+        layers: tuple[str, ...] | None = None,
     ) -> None:
-        self.head = head or LinearSigmoid()
+        super().__init__(head, layers)
         self.distance = distance or Mahalanobis()
         self.confidence = confidence or MaxLogit()
         self.scaling = scaling
         self.scaling_ = scaling
 
-    def cross_fit(
-        self, features: Features, y: NDArray[np.int64], folds: NDArray[np.int64]
-    ) -> Scores:
+    def cross_fit(self, rows: FoldedRows) -> Scores:
         """See `Strategy.cross_fit`."""
-        logits = self.head.cross_fit(head_input(features), y, folds)
-        distance = self.distance.cross_fit(features["last"], y, folds)
+        logits = rows.logits(self.head, self.layers)
+        distance = rows.other_scores(self.distance)
         if self.scaling is None:
-            known = y >= 0
             confidence = self.confidence.other_score(logits)
             self.scaling_ = [
-                *centre_and_scale(distance[known]),
-                *centre_and_scale(confidence[known]),
-                WEIGHTS[int(not known.all())],
+                *centre_and_scale(distance[rows.known]),
+                *centre_and_scale(confidence[rows.known]),
+                WEIGHTS[int(rows.has_others)],
             ]
         return self._scores(logits, distance)
 
     def fit(self, features: Features, y: NDArray[np.int64]) -> Blend:
-        """See `Strategy.fit`; the distance learns from known images alone."""
-        self.head.fit(head_input(features), y)
-        self.distance.fit(take(features, y >= 0)["last"], y[y >= 0])
+        """See `Strategy.fit`."""
+        self.head.fit(head_input(features, self.layers), y)
+        used = (y >= 0) | self.distance.learns_from_others
+        self.distance.fit(take(features, used)["last"], y[used])
         return self
 
     def score(self, features: Features) -> Scores:
         """See `Strategy.score`."""
-        logits = self.head.logits(head_input(features))
-        return self._scores(logits, self.distance.other_score(features["last"]))
+        return self._scores(self.logits(features), self.distance.other_score(features["last"]))
 
     def _scores(self, logits: NDArray[np.float64], distance: NDArray[np.float64]) -> Scores:
         assert self.scaling_ is not None

@@ -9,12 +9,13 @@ from outgroup.detectors import FeatureDetector
 from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.heads import Head
 from outgroup.heads.linear_softmax import LinearSoftmax
-from outgroup.strategies.base import STRATEGIES, Features, Scores, Strategy, head_input, take
-from outgroup.strategies.softmax import cross_fit_on_known
+from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
+from outgroup.strategies.features import Features, head_input, take
+from outgroup.strategies.folded import FoldedRows
 
 
 @STRATEGIES.register("detector")
-class DetectorStrategy(Strategy):
+class DetectorStrategy(HeadStrategy):
     """Call an image other when its embedding is far from the known ones.
 
     Parameters
@@ -23,6 +24,8 @@ class DetectorStrategy(Strategy):
         None is `LinearSoftmax`; only the label comes from it.
     detector : FeatureDetector or None
         None is the Mahalanobis distance.
+    layers : sequence of str or None
+        Layers that the head reads; None: all there are.
 
     References
     ----------
@@ -34,29 +37,32 @@ class DetectorStrategy(Strategy):
     summary = "distance of the embedding from the known classes (Mahalanobis)"
     reference = "Lee et al. 2018"
     takes = FeatureDetector
+    default_head = LinearSoftmax
     parts = ("head", "detector")
 
-    def __init__(self, head: Head | None = None, detector: FeatureDetector | None = None) -> None:
-        self.head = head or LinearSoftmax()
+    def __init__(
+        self,
+        head: Head | None = None,
+        detector: FeatureDetector | None = None,
+        layers: tuple[str, ...] | None = None,
+    ) -> None:
+        super().__init__(head, layers)
         self.detector = detector or Mahalanobis()
 
-    def cross_fit(
-        self, features: Features, y: NDArray[np.int64], folds: NDArray[np.int64]
-    ) -> Scores:
+    def cross_fit(self, rows: FoldedRows) -> Scores:
         """See `Strategy.cross_fit`."""
-        logits = cross_fit_on_known(self.head, features, y, folds)
-        distance = self.detector.cross_fit(features["last"], y, folds)
-        return Scores(self.head.probabilities(logits), distance)
+        logits = rows.logits(self.head, self.layers, rows.without_others())
+        return Scores(self.head.probabilities(logits), rows.other_scores(self.detector))
 
     def fit(self, features: Features, y: NDArray[np.int64]) -> DetectorStrategy:
         """See `Strategy.fit`; negatives are learned from by a detector that asks for them."""
         known = take(features, y >= 0)
-        self.head.fit(head_input(known), y[y >= 0])
+        self.head.fit(head_input(known, self.layers), y[y >= 0])
         used = (y >= 0) | self.detector.learns_from_others
         self.detector.fit(features["last"][used], y[used])
         return self
 
     def score(self, features: Features) -> Scores:
         """See `Strategy.score`."""
-        logits = self.head.logits(head_input(features))
-        return Scores(self.head.probabilities(logits), self.detector.other_score(features["last"]))
+        probabilities = self.head.probabilities(self.logits(features))
+        return Scores(probabilities, self.detector.other_score(features["last"]))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.component import OTHER
 from outgroup.detectors.base import log_sum_exp
-from outgroup.heads import Head
 from outgroup.heads.linear_softmax import LinearSoftmax
-from outgroup.strategies.base import STRATEGIES, Features, Scores, Strategy, head_input
+from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
+from outgroup.strategies.features import Features, head_input
+from outgroup.strategies.folded import FoldedRows
 
 
 @STRATEGIES.register("other-class")
-class OtherClass(Strategy):
+class OtherClass(HeadStrategy):
     """A softmax over K + 1 classes, the last one learned from negatives.
 
     The other-score is the logarithm of the odds of the last class against all known ones.
@@ -21,6 +23,8 @@ class OtherClass(Strategy):
     ----------
     head : Head or None
         None is `LinearSoftmax`.
+    layers : sequence of str or None
+        Layers that the head reads; None: all there are.
 
     References
     ----------
@@ -33,25 +37,20 @@ class OtherClass(Strategy):
     reference = "Bendale & Boult 2016; Vaze et al. 2022"
     needs_others = True
     uses_others = True
-    parts = ("head",)
+    default_head = LinearSoftmax
 
-    def __init__(self, head: Head | None = None) -> None:
-        self.head = head or LinearSoftmax()
-
-    def cross_fit(
-        self, features: Features, y: NDArray[np.int64], folds: NDArray[np.int64]
-    ) -> Scores:
+    def cross_fit(self, rows: FoldedRows) -> Scores:
         """See `Strategy.cross_fit`."""
-        return self._scores(self.head.cross_fit(head_input(features), _other_last(y), folds))
+        return self._scores(rows.logits(self.head, self.layers, _other_last(rows.y)))
 
     def fit(self, features: Features, y: NDArray[np.int64]) -> OtherClass:
         """See `Strategy.fit`."""
-        self.head.fit(head_input(features), _other_last(y))
+        self.head.fit(head_input(features, self.layers), _other_last(y))
         return self
 
     def score(self, features: Features) -> Scores:
         """See `Strategy.score`."""
-        return self._scores(self.head.logits(head_input(features)))
+        return self._scores(self.logits(features))
 
     def _scores(self, logits: NDArray[np.float64]) -> Scores:
         odds = logits[:, -1] - log_sum_exp(logits[:, :-1])
@@ -59,4 +58,4 @@ class OtherClass(Strategy):
 
 
 def _other_last(y: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.where(y < 0, y.max() + 1, y)
+    return np.where(y == OTHER, y.max() + 1, y)

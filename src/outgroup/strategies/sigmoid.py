@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.detectors.max_logit import MaxLogit
-from outgroup.heads import Head
 from outgroup.heads.linear_sigmoid import LinearSigmoid
-from outgroup.strategies.base import STRATEGIES, Features, Scores, Strategy, head_input
+from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
+from outgroup.strategies.features import Features, head_input
+from outgroup.strategies.folded import FoldedRows
 
 
 @STRATEGIES.register("sigmoid")
-class Sigmoid(Strategy):
+class Sigmoid(HeadStrategy):
     """One-vs-rest sigmoids; negatives, if there are any, are rows of zeros.
 
     The other-score is minus the largest logit, which orders images as 1 - max sigmoid does.
@@ -21,6 +22,8 @@ class Sigmoid(Strategy):
     ----------
     head : Head or None
         None is `LinearSigmoid`.
+    layers : sequence of str or None
+        Layers that the head reads; None: all there are.
 
     References
     ----------
@@ -31,26 +34,20 @@ class Sigmoid(Strategy):
     summary = "one sigmoid a class; negatives are rows of zeros"
     reference = "Shu et al. 2017"
     uses_others = True
-    parts = ("head",)
+    default_head = LinearSigmoid
 
-    def __init__(self, head: Head | None = None) -> None:
-        self.head = head or LinearSigmoid()
-        self._detector = MaxLogit()
-
-    def cross_fit(
-        self, features: Features, y: NDArray[np.int64], folds: NDArray[np.int64]
-    ) -> Scores:
+    def cross_fit(self, rows: FoldedRows) -> Scores:
         """See `Strategy.cross_fit`."""
-        return self._scores(self.head.cross_fit(head_input(features), y, folds))
+        return self._scores(rows.logits(self.head, self.layers))
 
     def fit(self, features: Features, y: NDArray[np.int64]) -> Sigmoid:
         """See `Strategy.fit`."""
-        self.head.fit(head_input(features), y)
+        self.head.fit(head_input(features, self.layers), y)
         return self
 
     def score(self, features: Features) -> Scores:
         """See `Strategy.score`."""
-        return self._scores(self.head.logits(head_input(features)))
+        return self._scores(self.logits(features))
 
     def _scores(self, logits: NDArray[np.float64]) -> Scores:
-        return Scores(self.head.probabilities(logits), self._detector.other_score(logits))
+        return Scores(self.head.probabilities(logits), MaxLogit().other_score(logits))
