@@ -59,6 +59,8 @@ class Component:
     tuned: ClassVar[tuple[str, ...]] = ()
     arrays: ClassVar[tuple[str, ...]] = ()
     parts: ClassVar[tuple[str, ...]] = ()
+    #: Those of `parts` that not every fitted component has.
+    optional_parts: ClassVar[tuple[str, ...]] = ()
 
     def frozen(self: ComponentT) -> ComponentT:
         """Return an unfitted copy with all that fitting chose as given parameters."""
@@ -78,13 +80,17 @@ class Component:
         for name in self.tuned:
             setattr(self, f"{name}_", values[name])
 
+    def fitted_parts(self) -> tuple[str, ...]:
+        """Return the names of the parts that were fitted: all, but for `optional_parts`."""
+        return self.parts
+
     def state(self) -> State:
         """Return the fitted component as data."""
         return State(
             name=self.name,
             parameters={**self.given(), **self.chosen()},
             arrays={name: np.asarray(getattr(self, name)) for name in self.arrays},
-            parts={name: getattr(self, name).state() for name in self.parts},
+            parts={name: getattr(self, name).state() for name in self.fitted_parts()},
         )
 
     @classmethod

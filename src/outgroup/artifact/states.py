@@ -52,7 +52,9 @@ def _restore(
 ) -> Component:
     cls: type[Component] = REGISTRIES[described["kind"]].get(described["name"])
     parts = {
-        name: _restore(described["parts"][name], arrays, f"{prefix}.{name}") for name in cls.parts
+        name: _restore(described["parts"][name], arrays, f"{prefix}.{name}")
+        for name in cls.parts
+        if name in described["parts"] or name not in cls.optional_parts
     }
     own = {name: arrays[f"{prefix}.{name}"] for name in cls.arrays}
     return cls.from_state(State(described["name"], described["parameters"], own), parts)
