@@ -67,6 +67,11 @@ class Component:
         parts = {name: getattr(self, name).frozen() for name in self.parts}
         return type(self)(**{**self.given(), **self.chosen(), **parts})
 
+    def with_frozen_parts(self: ComponentT) -> ComponentT:
+        """Return an unfitted copy of which only the parts keep what fitting chose for them."""
+        parts = {name: getattr(self, name).frozen() for name in self.parts}
+        return type(self)(**{**self.given(), **parts})
+
     def given(self) -> dict[str, Any]:
         """Return the constructor arguments that are no parts."""
         return {name: getattr(self, name) for name in self.parameters}

@@ -14,7 +14,7 @@ from outgroup.calibration import Budget
 from outgroup.errors import InvalidDataError
 from outgroup.model import OpenSetModel, TrainingSet, fit_model
 from outgroup.predictions import Predictions
-from outgroup.selection import choose_strategy
+from outgroup.selection import select_strategy
 
 FLOATS = (np.float64, np.float32)
 
@@ -25,7 +25,8 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     strategy : str, default="auto"
-        A name listed by ``outgroup methods``, or "auto".
+        A name listed by ``outgroup methods``, or "auto" for the one that is best on these data by
+        measurement; see `outgroup.selection.compare_strategies`.
     max_known_rejected : float, "auto" or None, default="auto"
         Largest share of images like the known ones that may be called other. A number is kept, or
         `fit` refuses with `InfeasibleTargetError`; with "auto" 0.05 are expected, and
@@ -45,6 +46,8 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The known classes, in the type they were given in.
     model_ : OpenSetModel
         The fitted strategy with its threshold.
+    comparison_ : Comparison or None
+        What "auto" chose by; None if the strategy was named.
     threshold_ : float
         A row is other iff its other-score is above it.
     certificate_ : Certificate
@@ -130,7 +133,9 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             tuple(str(label) for label in self.classes_),
             groups=_padded(groups, len(known), len(rows)),
         )
-        strategy = choose_strategy(self.strategy)
+        strategy, self.comparison_ = select_strategy(
+            self.strategy, data, budget, n_folds=self.n_folds, seed=self.random_state
+        )
         self.model_: OpenSetModel = fit_model(
             data, strategy, budget, self.n_folds, self.random_state
         )

@@ -6,8 +6,8 @@ scores, fit to everything. Predicting needs NumPy alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +101,11 @@ class TrainingSet:
         Images with the same group are never split; None stands alone.
     origins : sequence of str or None, length n
         Folder or source of each image; negatives of one folder are held out together.
+    collections : sequence of str or None, length n
+        Which of the given collections of negatives an image is of: what they are reported by.
+    probes : mapping of str to (mapping of str to ndarray)
+        Embeddings of images of no class, by name, that nothing ever learns from: what a comparison
+        of strategies meets besides.
 
     Raises
     ------
@@ -114,9 +119,12 @@ class TrainingSet:
     classes: tuple[str, ...]
     groups: Sequence[str | None] | None = None
     origins: Sequence[str] | None = None
+    collections: Sequence[str] | None = None
+    probes: Mapping[str, Features] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for what, there in (("groups", self.groups), ("origins", self.origins)):
+        for what in ("groups", "origins", "collections"):
+            there = getattr(self, what)
             if there is not None and len(there) != len(self.y):
                 raise InvalidDataError(
                     f"There must be one of {what!r} for each of the {len(self.y)} images. "
@@ -163,12 +171,14 @@ class TrainingSet:
         labels: Sequence[str | None],
         groups: Sequence[str | None] | None = None,
         origins: Sequence[str] | None = None,
+        collections: Sequence[str] | None = None,
+        probes: Mapping[str, Features] | None = None,
     ) -> TrainingSet:
         """Make one from class names, None being other; the classes are sorted by name."""
         classes = tuple(sorted({str(label) for label in labels if label is not None}))
         index: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
         y = np.array([index.get(label, -1) for label in labels], dtype=np.int64)
-        return cls(features, y, classes, groups, origins)
+        return cls(features, y, classes, groups, origins, collections, probes or {})
 
     @property
     def units(self) -> NDArray[np.str_] | None:
@@ -216,17 +226,8 @@ def fit_model(
     InfeasibleTargetError
         If a promise that was asked for can't be given.
     """
+    check_suits(strategy, data)
     y, known = data.y, data.y >= 0
-    if strategy.needs_others and known.all():
-        raise InvalidParameterError(
-            f"The strategy {strategy.name!r} learns from negatives, and there are none. Give some, "
-            "or take a strategy that needs none, such as 'blend'."
-        )
-    if len(data.classes) < 2 and not (strategy.uses_others and not known.all()):
-        raise InvalidParameterError(
-            f"The strategy {strategy.name!r} needs at least 2 classes, or negatives that it can "
-            f"learn from. Got the one class {data.classes[0]!r}."
-        )
     rows = FoldedRows(data.features, y, deal(data, n_folds, seed))
     held_out = strategy.cross_fit(rows).other_score
     known_held = HeldOut(held_out[known], _rows(data.units, known))
@@ -243,6 +244,27 @@ def fit_model(
         known_scores=held_out[known],
         other_scores=held_out[~known],
     )
+
+
+def check_suits(strategy: Strategy, data: TrainingSet) -> None:
+    """Refuse a strategy that can't learn from these data.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it needs negatives or classes that are not there.
+    """
+    known = data.y >= 0
+    if strategy.needs_others and known.all():
+        raise InvalidParameterError(
+            f"The strategy {strategy.name!r} learns from negatives, and there are none. Give some, "
+            "or take a strategy that needs none, such as 'blend'."
+        )
+    if len(data.classes) < 2 and not (strategy.uses_others and not known.all()):
+        raise InvalidParameterError(
+            f"The strategy {strategy.name!r} needs at least 2 classes, or negatives that it can "
+            f"learn from. Got the one class {data.classes[0]!r}."
+        )
 
 
 def deal(data: TrainingSet, n_folds: int, seed: int) -> NDArray[np.int64]:

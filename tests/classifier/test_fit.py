@@ -278,22 +278,24 @@ def test_backbone_that_is_not_there_is_an_error(photos: Path, backbone: object) 
         ImageClassifier(backbone=backbone).fit(photos)  # type: ignore[arg-type]
 
 
-def test_strategies_are_compared_on_one_set_of_folds(
+def test_strategies_are_compared_by_unknowns_of_every_kind(
     unfitted: Callable[..., ImageClassifier], photos: Path, odds: Path
 ) -> None:
     classifier = unfitted()
-    with_negatives = {r.name: r for r in classifier.compare(photos, other=odds)}
-    assert {"sigmoid", "softmax", "detector", "blend", "other-class"} <= set(with_negatives)
-    for result in with_negatives.values():
+    compared = classifier.compare(photos, other=[odds])
+    for result in compared.results:
         assert result.problem is None
         assert result.known_rejected is not None
-        assert result.other_accepted is not None
-        assert (result.known_rejected.n, result.other_accepted.n) == (75, 24)
+        assert result.known_rejected.n == 75
+        counts = {(s.kind, s.source): s.accepted.n for s in result.sources}
+        assert counts["held-out negatives", odds.name] == 24
+        assert counts["synthetic garbage", "squares"] == 32
+        assert sum(n for (kind, _), n in counts.items() if kind == "left-out classes") == 75
     assert classifier.report is not None
     assert classifier.report.n_others == 24
 
-    without = {r.name: r for r in classifier.compare(photos)}
+    without = {result.name: result for result in classifier.compare(photos).results}
     assert "none" in str(without["other-class"].problem)
-    assert without["softmax"].other_accepted is None
+    assert without["softmax"].of_kind("held-out negatives") is None
     with pytest.raises(InvalidParameterError, match="Nothing has been learned"):
         classifier.predict(Image.new("RGB", (9, 9)))

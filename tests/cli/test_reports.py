@@ -13,7 +13,7 @@ import pytest
 import outgroup as library
 from outgroup import ImageClassifier, cli, demo
 from outgroup.metrics import Rate
-from outgroup.strategies import STRATEGIES
+from outgroup.selection import LINEUP
 
 Run = Callable[..., Any]
 COMMANDS = ("train", "compare", "predict", "evaluate", "methods", "backbones", "demo")
@@ -86,29 +86,38 @@ def test_evaluate_on_labels_of_another_model_is_one_message(
     assert result.stderr.startswith("Error: The known images have labels")
 
 
-def test_compare_lists_every_strategy(run: Run, photos: Path, odds: Path, quick: str) -> None:
+def test_compare_lists_the_strategies_and_chooses_one(
+    run: Run, photos: Path, odds: Path, quick: str
+) -> None:
     result = run("compare", photos, "--other", odds, "--backbone", quick)
     assert (result.exit_code, result.stderr) == (0, "")
     assert fits(result.stdout)
-    for name in STRATEGIES.names():
-        assert re.search(rf"^{name} +\d+\.\d \[", result.stdout, re.MULTILINE)
+    for name in ("softmax", "detector:knn", "sigmoid", "other-class", "blend"):
+        assert re.search(rf"^{name} +\d+\.\d +\d+\.\d", result.stdout, re.MULTILINE)
+    assert re.search(r"^odds +neg\. +\d+\.\d \[", result.stdout, re.MULTILINE)
 
     found = json.loads(
         run("compare", photos, "--other", odds, "--backbone", quick, "--json").stdout
     )
-    assert [row["name"] for row in found] == STRATEGIES.names()
-    for row in found:
-        assert set(row) == {"name", "known_rejected", "other_accepted", "seconds", "problem"}
+    assert [row["name"] for row in found["strategies"]] == list(LINEUP)
+    assert f"Choice: {found['chosen']['name']}: " in result.stdout
+    for row in found["strategies"]:
         assert row["known_rejected"]["n"] == 75
+        kinds = {source["kind"] for source in row["sources"]}
+        assert kinds == {"left-out classes", "held-out negatives", "synthetic garbage"}
 
 
-def test_compare_without_negatives_says_what_is_not_known(
-    run: Run, photos: Path, quick: str
-) -> None:
-    result = run("compare", photos, "--backbone", quick)
+def test_compare_takes_the_strategies_that_are_named(run: Run, photos: Path, quick: str) -> None:
+    result = run(
+        "compare", photos, "--backbone", quick, "--strategy", "detector:knn",
+        "--strategy", "other-class",
+    )  # fmt: skip
     assert result.exit_code == 0
-    assert "There are no negatives" in result.stdout
+    assert "Choice: detector:knn: " in result.stdout
+    assert "sigmoid" not in result.stdout
     assert result.stderr.startswith("other-class: The strategy 'other-class' learns from")
+    result = run("compare", photos, "--strategy", "no-such")
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 @pytest.mark.parametrize("command", ["methods", "backbones"])

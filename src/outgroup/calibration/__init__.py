@@ -7,7 +7,12 @@ from outgroup.calibration.budget import Budget
 from outgroup.calibration.certificate import Certificate, Promise
 from outgroup.calibration.folds import assign_folds
 from outgroup.calibration.heldout import HeldOut
-from outgroup.calibration.threshold import Calibration, choose_threshold, trade_off
+from outgroup.calibration.threshold import (
+    Calibration,
+    choose_threshold,
+    expected_threshold,
+    trade_off,
+)
 
 __all__ = [
     "Budget",
@@ -17,5 +22,6 @@ __all__ = [
     "Promise",
     "assign_folds",
     "choose_threshold",
+    "expected_threshold",
     "trade_off",
 ]

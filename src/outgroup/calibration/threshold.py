@@ -78,9 +78,7 @@ def choose_threshold(
         threshold, k_others = _threshold_for_others(others, budget)
     elif asked_known == "auto":
         asked_known = None
-        # The share of new scores above the (k + 1)-th highest of n is (k + 1) / (n + 1) on average.
-        k_known = max(0, math.floor(DEFAULT_KNOWN_REJECTED * (known.n + 1) + 1e-9) - 1)
-        threshold = known.lowest_threshold(k_known)
+        threshold, k_known = expected_threshold(known, DEFAULT_KNOWN_REJECTED)
         if budget.max_other_accepted is not None:
             highest, k = _threshold_for_others(others, budget)
             if highest < threshold:
@@ -96,6 +94,26 @@ def choose_threshold(
             raise _conflict(known, others, promise, budget)
         promises.append(promise)
     return Calibration(threshold, Certificate(tuple(promises), method))
+
+
+def expected_threshold(known: HeldOut, share: float) -> tuple[float, int]:
+    """Return the lowest threshold above which at most a `share` of new known scores is expected.
+
+    The share of new scores above the (k + 1)-th highest of n is (k + 1) / (n + 1) on average.
+
+    Returns
+    -------
+    threshold : float
+    k : int
+        How many units it allows above it.
+
+    Examples
+    --------
+    >>> expected_threshold(HeldOut(range(99)), 0.05)
+    (94.0, 4)
+    """
+    k = max(0, math.floor(share * (known.n + 1) + 1e-9) - 1)
+    return known.lowest_threshold(k), k
 
 
 def trade_off(

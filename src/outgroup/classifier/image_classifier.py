@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,9 +15,10 @@ from PIL import Image
 from outgroup.artifact import ModelContents, load_model, save_model
 from outgroup.backbones import Backbone, get_backbone
 from outgroup.calibration import Budget, Certificate
+from outgroup.classifier.negatives import collections, embedded_garbage, told_apart
 from outgroup.classifier.training import TrainingReport, prepare
 from outgroup.datasets import Samples, Skipped, from_images, load_samples
-from outgroup.embeddings import Embedder, EmbeddingCache
+from outgroup.embeddings import Embedder, EmbeddingCache, ProgressBar
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.images import ImageSource
 from outgroup.model import OpenSetModel, TrainingSet, fit_model
@@ -26,7 +26,7 @@ from outgroup.predictions import Prediction, Predictions
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
     from outgroup.metrics import Evaluation
-    from outgroup.selection import StrategyResult
+    from outgroup.selection import Comparison
 
 #: Images that `stream` holds at a time.
 CHUNK = 256
@@ -38,7 +38,8 @@ class ImageClassifier:
     Parameters
     ----------
     strategy : str, default="auto"
-        How it says "other": a name listed by ``outgroup methods``, or "auto".
+        How it says "other": a name listed by ``outgroup methods``, or "auto" for the one that is
+        best on the images that are learned from, by measurement (see `compare`).
     backbone : str, default="efficientnet-lite0"
         The frozen network: a spec listed by ``outgroup backbones``.
     max_known_rejected : float, "auto" or None, default="auto"
@@ -86,6 +87,7 @@ class ImageClassifier:
         self.threads = threads
         self.progress = progress
         self.report: TrainingReport | None = None
+        self.comparison: Comparison | None = None
         self._contents: ModelContents | None = None
         self._embedder: Embedder | None = None
 
@@ -111,39 +113,61 @@ class ImageClassifier:
         InfeasibleTargetError
             If a promise that was asked for can't be given, with the n that would do.
         """
-        from outgroup.selection import choose_strategy
+        from outgroup.selection import choose_strategy, select_strategy
 
-        self._contents = self._embedder = self.report = None
-        strategy = choose_strategy(self.strategy)  # a typo is found before any work is done
+        self._contents = self._embedder = self.report = self.comparison = None
+        choose_strategy(self.strategy)  # a typo is found before any work is done
         backbone = get_backbone(self.backbone)
         embedder = self._make_embedder(backbone)
         training_set, report, fingerprint = self._load(data, other, embedder)
+        with ProgressBar(100, self.progress, what="comparing, %") as bar:
+            strategy, self.comparison = select_strategy(
+                self.strategy, training_set, self.budget, seed=self.seed, progress=bar.show
+            )
         model = fit_model(training_set, strategy, self.budget, seed=self.seed)
-        options = {
+        options: dict[str, Any] = {
             "strategy": self.strategy,
             "max_known_rejected": self.budget.max_known_rejected,
             "max_other_accepted": self.budget.max_other_accepted,
             "confidence": self.budget.confidence,
             "seed": self.seed,
         }
+        if self.comparison is not None:
+            options["choice"] = asdict(self.comparison.choice)
         self.report = report
         self._contents = ModelContents(backbone, model, report.info(fingerprint, options))
         self._embedder = embedder
         return self
 
-    def compare(self, data: Any, other: Any = None) -> Iterator[StrategyResult]:
-        """Yield what every strategy does on these images, under one budget; nothing is kept.
+    def compare(
+        self, data: Any, other: Any = None, lineup: Sequence[str] | None = None
+    ) -> Comparison:
+        """Measure strategies on these images, by unknowns that they have not seen.
+
+        Nothing is learned: `fit` takes the one that is best among a few, or the one that is named.
 
         Parameters
         ----------
         data, other
             As for `fit`.
+        lineup : sequence of str or None
+            Names of strategies, from simple to complex; None: one of each that there is.
         """
-        from outgroup.selection import compare_strategies
+        from outgroup.selection import LINEUP, choose_strategy, compare_strategies, share_of
 
+        lineup = LINEUP if lineup is None else lineup
+        for name in lineup:
+            choose_strategy(name)  # a typo is found before any work is done
         embedder = self._make_embedder(get_backbone(self.backbone))
         training_set, self.report, _ = self._load(data, other, embedder)
-        return compare_strategies(training_set, self.budget, self.seed)
+        with ProgressBar(100, self.progress, what="comparing, %") as bar:
+            return compare_strategies(
+                training_set,
+                lineup,
+                share=share_of(self.budget),
+                seed=self.seed,
+                progress=bar.show,
+            )
 
     @property
     def contents(self) -> ModelContents:
@@ -265,7 +289,7 @@ class ImageClassifier:
         """
         from outgroup.metrics import evaluate
 
-        samples = Samples.concatenate([load_samples(known), *_unknown_samples(unknown)])
+        samples = Samples.concatenate([load_samples(known), *told_apart(unknown)])
         strange = sorted({str(label) for label in samples.labels if label} - {*self.classes})
         if strange:
             raise InvalidDataError(
@@ -342,9 +366,13 @@ class ImageClassifier:
         self, data: Any, other: Any, embedder: Embedder
     ) -> tuple[TrainingSet, TrainingReport, str]:
         samples = load_samples(data)
-        if other is not None:
-            samples = Samples.concatenate([samples, from_images(other)])
-        return prepare(samples, embedder.embed(samples.sources))
+        parts, names = [samples], [*samples.origins]
+        for name, part in collections(other) if other is not None else ():
+            parts.append(part)
+            names += [name] * len(part)
+        samples = Samples.concatenate(parts)
+        embeddings = embedder.embed(samples.sources)
+        return prepare(samples, embeddings, names, embedded_garbage(embedder, self.seed))
 
     def _predict_sources(self, sources: list[ImageSource]) -> Predictions:
         embeddings = self._open_embedder().embed(sources)
@@ -364,16 +392,6 @@ class ImageClassifier:
 def load(path: str | os.PathLike[str], **options: Any) -> ImageClassifier:
     """Open a model file; short for `ImageClassifier.load`."""
     return ImageClassifier.load(path, **options)
-
-
-def _unknown_samples(unknown: Sequence[Any]) -> Iterator[Samples]:
-    """Yield samples whose origins differ from item to item."""
-    seen: Counter[str] = Counter()
-    for images in unknown:
-        samples = from_images(images)
-        seen.update({*samples.origins})
-        names = {name: f"{name} {times}" if times > 1 else name for name, times in seen.items()}
-        yield replace(samples, origins=[names[name] for name in samples.origins])
 
 
 def _is_one_image(images: Any) -> bool:

@@ -14,7 +14,7 @@ from outgroup.datasets import Samples, Skipped
 from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidDataError
 from outgroup.model import TrainingSet
-from outgroup.strategies import take
+from outgroup.strategies import Features, take
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,12 @@ class TrainingReport:
         )
 
 
-def prepare(samples: Samples, embeddings: Embeddings) -> tuple[TrainingSet, TrainingReport, str]:
+def prepare(
+    samples: Samples,
+    embeddings: Embeddings,
+    collections: Sequence[str] | None = None,
+    probes: Mapping[str, Features] | None = None,
+) -> tuple[TrainingSet, TrainingReport, str]:
     """Make a training set of what can be learned from.
 
     Rows are put in the order of their content, so that the same images give the same model whatever
@@ -64,6 +69,10 @@ def prepare(samples: Samples, embeddings: Embeddings) -> tuple[TrainingSet, Trai
         Images with labels.
     embeddings : Embeddings
         Of the same images, in the same order.
+    collections : sequence of str or None
+        Which collection each is of; None: its origin.
+    probes : mapping or None
+        Embeddings of images that are never learned from; see `TrainingSet`.
 
     Returns
     -------
@@ -118,6 +127,8 @@ def prepare(samples: Samples, embeddings: Embeddings) -> tuple[TrainingSet, Trai
         [labels[i] for i in rows],
         _groups([samples.groups[i] for i in rows], [digests[i] for i in rows]),
         [samples.origins[i] for i in rows],
+        [(collections or samples.origins)[i] for i in rows],
+        probes,
     )
     return data, report, _fingerprint([(digests[i], labels[i]) for i in rows])
 

@@ -1,55 +1,124 @@
-"""``outgroup compare``: every strategy on the user's own images; no model is written."""
+"""``outgroup compare``: strategies on the user's own images; no model is written."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from outgroup.cli import options
 from outgroup.cli.output import errors, print_json, results, table, tell_left_out
+
+if TYPE_CHECKING:
+    from outgroup.metrics import Rate
+    from outgroup.selection import Comparison
+
+#: Short names of the kinds of unknowns, in the order of the columns.
+KINDS = {"left-out classes": "class", "held-out negatives": "neg.", "synthetic garbage": "synth."}
+
+LEGEND = (
+    "known: % of held-out known images called other. unknown: % of images of a kind never seen in "
+    "training that are given a class: the mean, \u00b1 one standard error, over classes left out, "
+    "folders of negatives held out (neg.) and synthetic garbage (synth.). ms: to score an image."
+)
 
 
 def compare(
     data: options.Data,
     other: options.Other = None,
     pool: options.Pool = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Compare only these strategies. Repeatable."),
+    ] = None,
     max_known_rejected: options.MaxKnownRejected = None,
-    max_other_accepted: options.MaxOtherAccepted = None,
-    confidence: options.Confidence = 0.95,
     backbone: options.BackboneName = "efficientnet-lite0",
     seed: options.Seed = 0,
     no_cache: options.NoCache = False,
     json: options.Json = False,
 ) -> None:
-    """Fit every strategy, and show what held-out images say of it."""
+    """Measure strategies by unknowns that they have not seen, and say which is best."""
     from outgroup.classifier import ImageClassifier
 
     classifier = ImageClassifier(
         backbone=backbone,
         max_known_rejected="auto" if max_known_rejected is None else max_known_rejected,
-        max_other_accepted=max_other_accepted,
-        confidence=confidence,
         seed=seed,
         cache=not no_cache,
     )
-    found = list(classifier.compare(data, other=options.negatives(other, pool)))
+    comparison = classifier.compare(data, options.negatives(other, pool), strategy)
     assert classifier.report is not None
     tell_left_out(classifier.report)
     if json:
-        print_json([result.to_dict() for result in found])
-        return
-    rows = [
-        (
-            result.name,
-            str(result.known_rejected or "none"),
-            str(result.other_accepted or "none"),
-            f"{result.seconds:.1f}",
-        )
-        for result in found
-        if result.problem is None
-    ]
+        print_json(comparison.to_dict())
+    else:
+        _report(comparison)
+
+
+def _report(comparison: Comparison) -> None:
+    able = [result for result in comparison.results if result.problem is None]
+    kinds = [kind for kind in KINDS if any(result.of_kind(kind) is not None for result in able)]
+    shifted = any(result.shifted_rejected is not None for result in able)
+    columns = ["strategy", "known", *(["new group"] if shifted else [])]
+    columns += ["unknown", *(KINDS[kind] for kind in kinds), "fit s", "ms"]
+    rows = []
+    for result in able:
+        assert result.known_rejected is not None
+        cells = [result.name, _percent(result.known_rejected)]
+        if shifted:
+            cells.append(_percent(result.shifted_rejected))
+        error = f"\u00b1{result.standard_error * 100:.1f}" if result.standard_error else ""
+        cells.append(_share(result.accepted) + error)
+        cells += [_share(result.of_kind(kind)) for kind in kinds]
+        cells += [f"{result.fit_seconds:.1f}", f"{result.ms_per_image or 0.0:.2f}"]
+        rows.append(tuple(cells))
     console = results()
-    columns = ("strategy", "known rejected %", "negatives accepted %", "seconds")
-    console.print(table("Held-out images, with 95 % intervals", columns, rows))
-    if not classifier.report.n_others:
-        console.print("There are no negatives, so nothing is known of what would be accepted.")
-    for result in found:
+    some = comparison.n_compared < comparison.n_given
+    images = f"{comparison.n_compared:,} of {comparison.n_given:,}" if some else comparison.n_given
+    console.print(table(f"Strategies on {images} images, from simple to complex", columns, rows))
+    console.print()
+    console.print(LEGEND)
+    if shifted:
+        console.print(
+            "new group: % of known images called other when all of their group is new and the "
+            "threshold comes from known groups."
+        )
+    sources = {(s.kind, s.source): s for result in able for s in result.sources}
+    if len(sources) > len(kinds):
+        console.print()
+        _report_sources(comparison, list(sources))
+    console.print()
+    choice = comparison.choice
+    console.print(f"Choice: {choice.reason}")
+    if choice.accepted is not None:
+        share = f"{choice.accepted:.1%} \u00b1 {choice.standard_error:.1%}"
+        console.print(f"Expect {share} for kinds that had no part in the choice.")
+    for result in comparison.results:
         if result.problem is not None:
             errors().print(f"{result.name}: {result.problem}")
+
+
+def _report_sources(comparison: Comparison, sources: list[tuple[str, str]]) -> None:
+    able = [result for result in comparison.results if result.problem is None]
+    rows = []
+    for kind, source in sources:
+        rates = {
+            result.name: rate.accepted
+            for result in able
+            for rate in result.sources
+            if (rate.kind, rate.source) == (kind, source)
+        }
+        chosen = rates.get(comparison.choice.name)
+        best = min(rates, key=lambda name: rates[name].value or 0.0)
+        least = f"{best} {_percent(rates[best])}"
+        rows.append((source, KINDS[kind], str(chosen or "none"), least))
+    columns = ("unknown", "kind", f"{comparison.choice.name}: accepted %", "least accepted by")
+    results().print(table("By source, with 95 % intervals", columns, rows, numbers=False))
+
+
+def _percent(rate: Rate | None) -> str:
+    return _share(None if rate is None else rate.value)
+
+
+def _share(share: float | None) -> str:
+    return "none" if share is None else f"{share * 100:.1f}"

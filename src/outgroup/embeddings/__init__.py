@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from outgroup.embeddings.cache import CacheWarning, EmbeddingCache
 from outgroup.embeddings.embedder import Embedder
+from outgroup.embeddings.progress import ProgressBar
 from outgroup.embeddings.result import Embeddings
 
-__all__ = ["CacheWarning", "Embedder", "EmbeddingCache", "Embeddings"]
+__all__ = ["CacheWarning", "Embedder", "EmbeddingCache", "Embeddings", "ProgressBar"]

@@ -20,6 +20,8 @@ class ProgressBar:
         Whether the bar may be shown; None shows it if standard error is a terminal.
     delay : float
         Seconds until it is shown. What takes less needs no bar, and no time to load one.
+    what : str
+        What is counted.
 
     Examples
     --------
@@ -27,8 +29,15 @@ class ProgressBar:
     ...     bar.advance()
     """
 
-    def __init__(self, total: int | None, shown: bool | None = None, delay: float = 1.0) -> None:
+    def __init__(
+        self,
+        total: int | None,
+        shown: bool | None = None,
+        delay: float = 1.0,
+        what: str = "images",
+    ) -> None:
         self._total = total
+        self._what = what
         self._shown = sys.stderr.isatty() if shown is None else shown
         self._start = time.monotonic() + delay
         self._count = 0
@@ -44,19 +53,26 @@ class ProgressBar:
     def advance(self) -> None:
         """Count one more image."""
         self._count += 1
+        self._update(self._count)
+
+    def show(self, share: float) -> None:
+        """Show that this share of the total is done, from 0 to 1."""
+        self._update(int(share * (self._total or 0)))
+
+    def _update(self, completed: int) -> None:
         if not self._shown or time.monotonic() < self._start:
             return
         if self._bar is None:
-            self._bar = _open_bar(self._total)
-        self._bar.update(self._bar.task_ids[0], completed=self._count)
+            self._bar = _open_bar(self._total, self._what)
+        self._bar.update(self._bar.task_ids[0], completed=completed)
 
 
-def _open_bar(total: int | None) -> Any:
+def _open_bar(total: int | None, what: str) -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    columns = ("images", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    bar.add_task("images", total=total)
+    bar.add_task(what, total=total)
     bar.start()
     return bar

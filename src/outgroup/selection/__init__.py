@@ -1,6 +1,19 @@
-"""Which strategy to take."""
+"""Which strategy to take: measured on the user's own data, by unknowns that none has seen."""
 
 from outgroup.selection.auto import choose_strategy
-from outgroup.selection.compare import StrategyResult, compare_strategies
+from outgroup.selection.compare import compare_strategies
+from outgroup.selection.comparison import Choice, Comparison, SourceRate, StrategyResult
+from outgroup.selection.lineup import LINEUP
+from outgroup.selection.select import select_strategy, share_of
 
-__all__ = ["StrategyResult", "choose_strategy", "compare_strategies"]
+__all__ = [
+    "LINEUP",
+    "Choice",
+    "Comparison",
+    "SourceRate",
+    "StrategyResult",
+    "choose_strategy",
+    "compare_strategies",
+    "select_strategy",
+    "share_of",
+]

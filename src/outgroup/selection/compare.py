@@ -1,89 +1,195 @@
-"""Every strategy on the user's own data, by the same folds and the same budget."""
+"""Strategies on the user's own data, by what they do with unknowns that they have not seen."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from outgroup.calibration import Budget
-from outgroup.errors import InfeasibleTargetError, InvalidParameterError
+from outgroup.calibration import HeldOut, expected_threshold
+from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
+from outgroup.errors import InvalidParameterError
 from outgroup.metrics import Rate
-from outgroup.model import OpenSetModel, TrainingSet, fit_model
-from outgroup.strategies import STRATEGIES
+from outgroup.model import TrainingSet, check_suits, deal
+from outgroup.selection.auto import choose_strategy
+from outgroup.selection.comparison import Comparison, StrategyResult, make_choice, source_rates
+from outgroup.selection.lineup import LINEUP
+from outgroup.selection.scenarios import Scenario, scenarios
+from outgroup.selection.thinning import MAX_ROWS, thinned
+from outgroup.selection.unknowns import Unknowns
+from outgroup.strategies import FoldedRows, Scores, Strategy, take
 
+#: Images that the time to score one is taken from, and that the model for it learns from.
+TIMED, LEARNED_FOR_TIMING = 256, 1_000
 
-@dataclass(frozen=True)
-class StrategyResult:
-    """What one strategy did to images that it had not seen.
+#: Share of groups among images above which groups are too small to say what a new one does.
+MOSTLY_ALONE = 0.8
 
-    Parameters
-    ----------
-    name : str
-        The strategy.
-    known_rejected : Rate or None
-        Held-out known images called other; None if the strategy could not be fitted.
-    other_accepted : Rate or None
-        Held-out negatives given a class; None without negatives. Negatives of one folder are held
-        out together where there are enough folders, so these are of kinds it had not seen.
-    seconds : float
-        Time to cross-fit and fit.
-    problem : str or None
-        Why it could not be fitted.
-    """
-
-    name: str
-    known_rejected: Rate | None
-    other_accepted: Rate | None
-    seconds: float
-    problem: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        known, other = self.known_rejected, self.other_accepted
-        return {
-            "name": self.name,
-            "known_rejected": known.to_dict() if known else None,
-            "other_accepted": other.to_dict() if other else None,
-            "seconds": self.seconds,
-            "problem": self.problem,
-        }
+#: Called with a share of the work, from 0 to 1, when that is done.
+Progress = Callable[[float], None]
 
 
 def compare_strategies(
-    data: TrainingSet, budget: Budget | None = None, seed: int = 0
-) -> Iterator[StrategyResult]:
-    """Fit every strategy there is, and yield what held-out images say of it.
+    data: TrainingSet,
+    lineup: Sequence[str] = LINEUP,
+    *,
+    share: float = DEFAULT_KNOWN_REJECTED,
+    n_folds: int = 5,
+    seed: int = 0,
+    max_rows: int = MAX_ROWS,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Measure strategies under one budget by unknowns that none of them has seen.
+
+    Each is cross-fitted in every scenario that the data allow (see `scenarios`), its threshold laid
+    so that the same share of new known images is expected above it, and asked about the unknown
+    images. What fitting tunes in the parts of a strategy (regularisation, shrinkage) is tuned once,
+    with all classes known.
 
     Parameters
     ----------
     data : TrainingSet
         Embeddings and labels.
-    budget : Budget or None
-        One budget for all; None is ``Budget()``.
-    seed : int, default=0
-        Seed of the folds, the same for all.
+    lineup : sequence of str
+        Names for `choose_strategy`, from simple to complex: of equals the first is chosen.
+    share : float, default=0.05
+        Expected share of new known images called other.
+    n_folds, seed : int
+        As for `fit_model`.
+    max_rows : int
+        With more rows, about so many are drawn.
+    progress : callable or None
+        Called with the share of the work that is done.
 
-    Yields
-    ------
-    StrategyResult
-        In the order of their names; a strategy that these data don't allow has a `problem`.
+    Returns
+    -------
+    Comparison
     """
-    for name, strategy in STRATEGIES:
-        start = time.perf_counter()
+    some = thinned(data, max_rows, seed)
+    runs = {name: _Run(name, some, share, n_folds) for name in lineup}
+    all_scenarios = list(scenarios(some, n_folds, seed))
+    for i, scenario in enumerate(all_scenarios):
+        for j, run in enumerate(runs.values()):
+            run.meet(scenario)
+            if progress is not None:
+                progress((i + (j + 1) / len(runs)) / len(all_scenarios))
+        scenario.rows.forget()  # scores of all rows by all parts
+    mixed = _in_mixed_folds(some, n_folds, seed)
+    if mixed is not None:
+        for run in runs.values():
+            run.meet_new_groups(mixed)
+    unknowns = Unknowns.concatenate(scenario.unknowns for scenario in all_scenarios)
+    able = [run for run in runs.values() if run.problem is None]
+    accepted = [np.concatenate(run.accepted) for run in able]
+    return Comparison(
+        results=tuple(run.result(unknowns) for run in runs.values()),
+        choice=make_choice([run.name for run in able], accepted, unknowns),
+        share=share,
+        n_compared=len(some.y),
+        n_given=len(data.y),
+        n_unknown=len(unknowns),
+    )
+
+
+class _Run:
+    """One strategy on its way through the scenarios."""
+
+    def __init__(self, name: str, data: TrainingSet, share: float, n_folds: int) -> None:
+        self.name = name
+        self.data, self.share, self.n_folds = data, share, n_folds
+        self.strategy = choose_strategy(name)
+        self.accepted: list[NDArray[np.bool_]] = []
+        self.fit_seconds = 0.0
+        self.known_rejected: Rate | None = None
+        self.known_right: Rate | None = None
+        self.shifted_rejected: Rate | None = None
+        self.known: HeldOut | None = None
+        self.problem: str | None = None
         try:
-            model = fit_model(data, strategy(), budget, seed=seed)
-        except (InvalidParameterError, InfeasibleTargetError) as error:
-            yield StrategyResult(name, None, None, time.perf_counter() - start, str(error))
-        else:
-            yield _result(name, model, time.perf_counter() - start)
+            check_suits(self.strategy, data)
+        except InvalidParameterError as error:
+            self.problem = str(error)
+
+    def meet(self, scenario: Scenario) -> None:
+        """Fit in one scenario, and note what is accepted of what is unknown there."""
+        if self.problem is not None:
+            return
+        strategy = self.strategy if not self.accepted else self.strategy.with_frozen_parts()
+        before = scenario.rows.seconds
+        scores = strategy.cross_fit(scenario.rows)
+        threshold, _ = expected_threshold(scenario.known(scores.other_score), self.share)
+        if not self.accepted:  # all classes are known
+            self.fit_seconds = scenario.rows.seconds - before
+            self._known(scenario, scores)
+        self.accepted.append(scores.other_score[scenario.asked] <= threshold)
+
+    def _known(self, scenario: Scenario, scores: Scores) -> None:
+        rows = scenario.rows
+        self.known = scenario.known(scores.other_score)
+        rejected, n, right = 0, 0, np.zeros(len(rows.y), dtype=np.bool_)
+        for fold in np.unique(rows.folds[rows.known]):
+            inside = rows.known & (rows.folds == fold)
+            threshold, _ = expected_threshold(
+                _held_out(scores, scenario, rows.known & (rows.folds != fold)), self.share
+            )
+            held_out = _held_out(scores, scenario, inside)
+            rejected, n = rejected + held_out.rejected(threshold), n + held_out.n
+            right |= inside & (scores.other_score <= threshold)
+        right &= scores.class_scores.argmax(axis=1) == rows.y
+        self.known_rejected = Rate(rejected, n)
+        self.known_right = Rate(int(right.sum()), int(rows.known.sum()))
+
+    def meet_new_groups(self, mixed: FoldedRows) -> None:
+        """Note how many known images of new groups lie above the threshold of known groups."""
+        if self.known is None:
+            return
+        scores = self.strategy.with_frozen_parts().cross_fit(mixed)
+        threshold, _ = expected_threshold(HeldOut(scores.other_score[mixed.known]), self.share)
+        self.shifted_rejected = Rate(self.known.rejected(threshold), self.known.n)
+
+    def result(self, unknowns: Unknowns) -> StrategyResult:
+        """Return all that was measured."""
+        if self.problem is not None:
+            return StrategyResult(self.name, problem=self.problem)
+        accepted = np.concatenate(self.accepted)
+        some = bool(len(unknowns))
+        return StrategyResult(
+            name=self.name,
+            known_rejected=self.known_rejected,
+            known_right=self.known_right,
+            shifted_rejected=self.shifted_rejected,
+            sources=source_rates(accepted, unknowns),
+            accepted=unknowns.mean(accepted) if some else None,
+            standard_error=unknowns.standard_error(accepted) if some else None,
+            fit_seconds=self.fit_seconds,
+            ms_per_image=_ms_per_image(self.strategy.frozen(), self.data),
+        )
 
 
-def _result(name: str, model: OpenSetModel, seconds: float) -> StrategyResult:
-    known, others = model.known_scores, model.other_scores
-    rejected = Rate(int(np.sum(known > model.threshold)), len(known))
-    accepted = Rate(int(np.sum(others <= model.threshold)), len(others)) if len(others) else None
-    return StrategyResult(name, rejected, accepted, seconds)
+def _held_out(scores: Scores, scenario: Scenario, rows: NDArray[np.bool_]) -> HeldOut:
+    units = None if scenario.units is None else scenario.units[rows]
+    return HeldOut(scores.other_score[rows], units)
+
+
+def _ms_per_image(strategy: Strategy, data: TrainingSet) -> float:
+    """Return the milliseconds to score an image by a model of at most `LEARNED_FOR_TIMING`."""
+    rows = np.linspace(0, len(data.y) - 1, LEARNED_FOR_TIMING).astype(np.int64)
+    known = [np.flatnonzero(data.y == k)[:2] for k in range(len(data.classes))]
+    rows = np.unique(np.concatenate([rows, *known]))  # no class may be missing
+    strategy.fit(take(data.features, rows), data.y[rows])
+    timed = take(data.features, rows[:TIMED])
+    start = time.perf_counter()
+    strategy.score(timed)
+    return (time.perf_counter() - start) * 1e3 / len(timed["last"])
+
+
+def _in_mixed_folds(data: TrainingSet, n_folds: int, seed: int) -> FoldedRows | None:
+    """Return the rows in folds that split groups; None if hardly any image shares its group."""
+    known = data.y >= 0
+    if data.units is None or len(np.unique(data.units[known])) > MOSTLY_ALONE * known.sum():
+        return None
+    alone = replace(data, groups=None)
+    return FoldedRows(data.features, data.y, deal(alone, n_folds, seed))

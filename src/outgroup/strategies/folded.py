@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +40,9 @@ class FoldedRows:
         self.features = features
         self.y = y
         self.folds = folds
-        self._done: dict[tuple[object, ...], tuple[NDArray[np.float64], dict[str, Any]]] = {}
+        #: Seconds that the cross-fits asked for so far took, each counted whenever it is asked for.
+        self.seconds = 0.0
+        self._done: dict[tuple[object, ...], _Done] = {}
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -71,11 +75,15 @@ class FoldedRows:
         -------
         ndarray of shape (n, K), float64
         """
-        return self._once(head, head_input(self.features, layers), y, layers)
+        return self._once(head, lambda: head_input(self.features, layers), y, layers)
 
     def other_scores(self, detector: FeatureDetector, layer: str = "last") -> NDArray[np.float64]:
         """Cross-fit a detector, and return its held-out other-scores of shape (n,), float64."""
-        return self._once(detector, self.features[layer], None, layer)
+        return self._once(detector, lambda: self.features[layer], None, layer)
+
+    def forget(self) -> None:
+        """Let go of the cross-fits made so far."""
+        self._done.clear()
 
     def without_others(self) -> NDArray[np.int64]:
         """Return `y` with the negatives unseen."""
@@ -84,7 +92,7 @@ class FoldedRows:
     def _once(
         self,
         part: Head | FeatureDetector,
-        X: NDArray[Any],
+        rows: Callable[[], NDArray[Any]],
         y: NDArray[np.int64] | None,
         layers: object,
     ) -> NDArray[np.float64]:
@@ -92,8 +100,16 @@ class FoldedRows:
         learned = hashlib.blake2b(y.tobytes()).hexdigest()
         key = (part.name, repr(part.given()), layers, learned)
         if key not in self._done:
-            folds = np.where(y == UNSEEN, NO_FOLD, self.folds)
-            self._done[key] = part.cross_fit(X, y, folds), part.chosen()
-        scores, chosen = self._done[key]
-        part.choose(chosen)
-        return scores
+            start = time.perf_counter()
+            scores = part.cross_fit(rows(), y, np.where(y == UNSEEN, NO_FOLD, self.folds))
+            self._done[key] = _Done(scores, part.chosen(), time.perf_counter() - start)
+        done = self._done[key]
+        part.choose(done.chosen)
+        self.seconds += done.seconds
+        return done.scores
+
+
+class _Done(NamedTuple):
+    scores: NDArray[np.float64]
+    chosen: dict[str, Any]
+    seconds: float

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.errors import InvalidParameterError
+from outgroup.synthetic._checks import whole_numbers
 
 
 def random_squares(
@@ -43,13 +44,7 @@ def random_squares(
     >>> random_squares(2, size=16).shape
     (2, 16, 16, 3)
     """
-    numbers = {"n": (n, 0), "size": (size, 1), "min_side": (min_side, 1), "seed": (seed, 0)}
-    for name, (value, least) in numbers.items():
-        if not isinstance(value, (int, np.integer)) or value < least:
-            raise InvalidParameterError(
-                f"The {name!r} parameter must be a whole number from {least} up. "
-                f"Got {value!r} instead."
-            )
+    whole_numbers(n=(n, 0), size=(size, 1), min_side=(min_side, 1), seed=(seed, 0))
     if not 0.0 <= p_split <= 1.0:
         raise InvalidParameterError(
             f"The 'p_split' parameter must be between 0 and 1. Got {p_split!r} instead."

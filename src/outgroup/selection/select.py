@@ -1,0 +1,57 @@
+"""The strategy that is taken: the one that was named, or the best by measurement."""
+
+from __future__ import annotations
+
+from outgroup.calibration import Budget
+from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
+from outgroup.model import TrainingSet
+from outgroup.selection.auto import AUTO, choose_strategy
+from outgroup.selection.compare import Progress, compare_strategies
+from outgroup.selection.comparison import Comparison
+from outgroup.selection.lineup import AUTO_LINEUP
+from outgroup.strategies import Strategy
+
+
+def select_strategy(
+    name: str,
+    data: TrainingSet,
+    budget: Budget | None = None,
+    *,
+    n_folds: int = 5,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Strategy, Comparison | None]:
+    """Return the strategy of a name, or for "auto" the one that a comparison chooses.
+
+    Parameters
+    ----------
+    name : str
+        A name for `choose_strategy`, or "auto".
+    data : TrainingSet
+        Embeddings and labels.
+    budget : Budget or None
+        All strategies are held to its share of known images.
+    n_folds, seed : int
+        As for `fit_model`.
+    progress : callable or None
+        Called with the share of the work that is done.
+
+    Returns
+    -------
+    strategy : Strategy
+        Unfitted.
+    comparison : Comparison or None
+        What the choice rests on; None if the strategy was named.
+    """
+    if name != AUTO:
+        return choose_strategy(name), None
+    comparison = compare_strategies(
+        data, AUTO_LINEUP, share=share_of(budget), n_folds=n_folds, seed=seed, progress=progress
+    )
+    return choose_strategy(comparison.choice.name), comparison
+
+
+def share_of(budget: Budget | None) -> float:
+    """Return the share of known images that strategies are compared at."""
+    asked = None if budget is None else budget.max_known_rejected
+    return asked if isinstance(asked, float) else DEFAULT_KNOWN_REJECTED
