@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration import Budget, Certificate, HeldOut, assign_folds, choose_threshold
 from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.neighbours import NEAREST, NeighbourTable, neighbour_count
 from outgroup.predictions import Predictions
+from outgroup.reasons import Reasons, as_directions, learn_reasons
 from outgroup.strategies import Features, FoldedRows, Strategy
 
 OTHERS = "images like your negatives"
@@ -36,6 +39,9 @@ class OpenSetModel:
         What the threshold promises.
     known_scores, other_scores : ndarray of shape (n_known,) and (n_others,), float64
         The held-out other-scores that the threshold was chosen from.
+    reasons : Reasons or None
+        What tells ambiguous images from unknown ones, and names the nearest training images; None
+        if the model comes from a file that is older than these.
     """
 
     classes: tuple[str, ...]
@@ -44,12 +50,14 @@ class OpenSetModel:
     certificate: Certificate
     known_scores: NDArray[np.float64]
     other_scores: NDArray[np.float64]
+    reasons: Reasons | None = None
 
     def predict(
         self,
         features: Features,
         paths: Sequence[str | None] | None = None,
         errors: Sequence[str | None] | None = None,
+        nearest: int = NEAREST,
     ) -> Predictions:
         """Answer for n images.
 
@@ -61,10 +69,17 @@ class OpenSetModel:
             Where the images came from.
         errors : sequence of (str or None) or None
             Why an image could not be read, None for those that could.
+        nearest : int, default=5
+            How many training images to name for each; they are looked up when they are asked for.
 
         Returns
         -------
         Predictions
+
+        Raises
+        ------
+        InvalidParameterError
+            If `nearest` is not a whole number from 0 up.
         """
         n = len(features["last"])
         none: tuple[None, ...] = (None,) * n
@@ -72,9 +87,18 @@ class OpenSetModel:
         readable = np.array([error is None for error in errors], dtype=bool)
         class_scores = np.full((n, len(self.classes)), np.nan)
         other_score = np.full(n, np.nan)
+        ambiguous, table = np.zeros(n, dtype=bool), None
         if readable.any():
             rows = {layer: values[readable] for layer, values in features.items()}
             class_scores[readable], other_score[readable] = self.strategy.score(rows)
+            if self.reasons is not None:
+                directions = np.zeros(features["last"].shape, dtype=np.int8)
+                directions[readable] = as_directions(rows["last"])
+                ambiguous[readable] = self.reasons.ambiguous(
+                    class_scores[readable], directions[readable]
+                )
+                look_up = partial(self.reasons.nearest, k=neighbour_count(nearest))
+                table = NeighbourTable(look_up, directions, readable)
         return Predictions(
             classes=self.classes,
             class_scores=class_scores,
@@ -82,7 +106,19 @@ class OpenSetModel:
             threshold=self.threshold,
             paths=none if paths is None else tuple(paths),
             errors=errors,
+            ambiguous=ambiguous,
+            percentile=self._percentiles(other_score),
+            nearest=table,
         )
+
+    def _percentiles(self, other_score: NDArray[np.float64]) -> NDArray[np.float64]:
+        below = np.searchsorted(self._known_in_order, other_score, side="left")
+        share: NDArray[np.float64] = 100.0 * below / len(self._known_in_order)
+        return np.where(np.isnan(other_score), np.nan, share)
+
+    @cached_property
+    def _known_in_order(self) -> NDArray[np.float64]:
+        return np.sort(self.known_scores)
 
 
 @dataclass(frozen=True)
@@ -101,6 +137,8 @@ class TrainingSet:
         Images with the same group are never split; None stands alone.
     origins : sequence of str or None, length n
         Folder or source of each image; negatives of one folder are held out together.
+    paths : sequence of (str or None) or None, length n
+        Where each image comes from; None: the rows are those of an array.
 
     Raises
     ------
@@ -114,9 +152,14 @@ class TrainingSet:
     classes: tuple[str, ...]
     groups: Sequence[str | None] | None = None
     origins: Sequence[str] | None = None
+    paths: Sequence[str | None] | None = None
 
     def __post_init__(self) -> None:
-        for what, there in (("groups", self.groups), ("origins", self.origins)):
+        for what, there in (
+            ("groups", self.groups),
+            ("origins", self.origins),
+            ("paths", self.paths),
+        ):
             if there is not None and len(there) != len(self.y):
                 raise InvalidDataError(
                     f"There must be one of {what!r} for each of the {len(self.y)} images. "
@@ -163,12 +206,13 @@ class TrainingSet:
         labels: Sequence[str | None],
         groups: Sequence[str | None] | None = None,
         origins: Sequence[str] | None = None,
+        paths: Sequence[str | None] | None = None,
     ) -> TrainingSet:
         """Make one from class names, None being other; the classes are sorted by name."""
         classes = tuple(sorted({str(label) for label in labels if label is not None}))
         index: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
         y = np.array([index.get(label, -1) for label in labels], dtype=np.int64)
-        return cls(features, y, classes, groups, origins)
+        return cls(features, y, classes, groups, origins, paths)
 
     @property
     def units(self) -> NDArray[np.str_] | None:
@@ -228,7 +272,7 @@ def fit_model(
             f"learn from. Got the one class {data.classes[0]!r}."
         )
     rows = FoldedRows(data.features, y, deal(data, n_folds, seed))
-    held_out = strategy.cross_fit(rows).other_score
+    class_scores, held_out = strategy.cross_fit(rows)
     known_held = HeldOut(held_out[known], _rows(data.units, known))
     others_held = None
     if not known.all():  # also where the strategy does not learn from them
@@ -242,6 +286,9 @@ def fit_model(
         certificate=calibration.certificate,
         known_scores=held_out[known],
         other_scores=held_out[~known],
+        reasons=learn_reasons(
+            data.classes, data.features["last"], y, class_scores, data.units, data.paths
+        ),
     )
 
 
