@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration import Budget, Certificate, HeldOut, assign_folds, choose_threshold
 from outgroup.errors import InvalidDataError, InvalidParameterError
-from outgroup.neighbours import NEAREST, NeighbourTable, neighbour_count
+from outgroup.neighbours import NEAREST
 from outgroup.predictions import Predictions
-from outgroup.reasons import Reasons, as_directions, learn_reasons
+from outgroup.reasons import Reasons, learn_reasons
 from outgroup.strategies import Features, FoldedRows, Strategy
 
 OTHERS = "images like your negatives"
@@ -87,18 +87,14 @@ class OpenSetModel:
         readable = np.array([error is None for error in errors], dtype=bool)
         class_scores = np.full((n, len(self.classes)), np.nan)
         other_score = np.full(n, np.nan)
-        ambiguous, table = np.zeros(n, dtype=bool), None
         if readable.any():
             rows = {layer: values[readable] for layer, values in features.items()}
             class_scores[readable], other_score[readable] = self.strategy.score(rows)
-            if self.reasons is not None:
-                directions = np.zeros(features["last"].shape, dtype=np.int8)
-                directions[readable] = as_directions(rows["last"])
-                ambiguous[readable] = self.reasons.ambiguous(
-                    class_scores[readable], directions[readable]
-                )
-                look_up = partial(self.reasons.nearest, k=neighbour_count(nearest))
-                table = NeighbourTable(look_up, directions, readable)
+        ambiguous, table = None, None
+        if self.reasons is not None:
+            ambiguous, table = self.reasons.explain(
+                class_scores, features["last"], readable, nearest
+            )
         return Predictions(
             classes=self.classes,
             class_scores=class_scores,
@@ -113,8 +109,9 @@ class OpenSetModel:
 
     def _percentiles(self, other_score: NDArray[np.float64]) -> NDArray[np.float64]:
         below = np.searchsorted(self._known_in_order, other_score, side="left")
-        share: NDArray[np.float64] = 100.0 * below / len(self._known_in_order)
-        return np.where(np.isnan(other_score), np.nan, share)
+        return np.where(
+            np.isnan(other_score), np.nan, 100.0 * below / max(len(self.known_scores), 1)
+        )
 
     @cached_property
     def _known_in_order(self) -> NDArray[np.float64]:

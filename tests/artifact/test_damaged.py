@@ -191,8 +191,8 @@ def test_manifest_that_is_none(forge: Forge, text: str) -> None:
 
 
 def test_newer_format_says_how_to_upgrade(forge: Forge, manifest: dict[str, Any]) -> None:
-    with pytest.raises(ModelFileError, match=r"newer outgroup \(format 2.*pip install --upgrade"):
-        load_model(forge(manifest={**manifest, "format_version": 2, "whatever": "comes"}))
+    with pytest.raises(ModelFileError, match=r"newer outgroup \(format 3.*pip install --upgrade"):
+        load_model(forge(manifest={**manifest, "format_version": 3, "whatever": "comes"}))
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", 1.0, True, None])

@@ -21,7 +21,8 @@ from outgroup.backbones import Backbone
 from outgroup.model import OpenSetModel
 
 FORMAT = "outgroup-model"
-FORMAT_VERSION = 1
+#: 2 added the reasons: "reasons" in the manifest, arrays "references.*".
+FORMAT_VERSION = 2
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.npz"

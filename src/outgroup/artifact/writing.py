@@ -24,6 +24,7 @@ from outgroup.artifact.contents import (
     ModelContents,
     golden_image,
 )
+from outgroup.artifact.reasons import flatten_reasons
 from outgroup.artifact.states import flatten
 from outgroup.backbones import BACKBONES, Backbone
 
@@ -55,6 +56,10 @@ def save_model(contents: ModelContents, path: str | os.PathLike[str]) -> Path:
     arrays["calibration.known_scores"] = model.known_scores
     arrays["calibration.other_scores"] = model.other_scores
     arrays["golden.image"] = image
+    reasons = None
+    if model.reasons is not None:
+        reasons, kept = flatten_reasons(model.reasons)
+        arrays.update(kept)
 
     embedded = None if backbone.name in BACKBONES else backbone.model_bytes()
     manifest = {
@@ -64,6 +69,7 @@ def save_model(contents: ModelContents, path: str | os.PathLike[str]) -> Path:
         "threshold": model.threshold,
         "certificate": model.certificate.to_dict(),
         "strategy": described,
+        "reasons": reasons,
         "backbone": _describe(backbone, embedded),
         "preprocessing": backbone.preprocessing.to_dict(),
         "training": contents.training.to_dict(),

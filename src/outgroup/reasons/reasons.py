@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.neighbours import Neighbour
-from outgroup.reasons.references import References, choose_references
+from outgroup.neighbours import NeighbourTable, neighbour_count
+from outgroup.reasons.references import References, as_directions, choose_references
 
 #: Share of held-out known images whose two best classes are less close to each other than those of
 #: an image that is called ambiguous, and share of each class that is nearer to it than its reach.
@@ -48,6 +49,38 @@ class Reasons:
     closeness: float
     reach: NDArray[np.float64]
 
+    def explain(
+        self,
+        class_scores: NDArray[np.float64],
+        embeddings: NDArray[Any],
+        readable: NDArray[np.bool_],
+        nearest: int,
+    ) -> tuple[NDArray[np.bool_], NeighbourTable]:
+        """Return which of n images are ambiguous, and the table of their neighbours.
+
+        Parameters
+        ----------
+        class_scores : ndarray of shape (n, K), float64
+            In [0, 1].
+        embeddings : ndarray of shape (n, d)
+            Of the layer that is compared.
+        readable : ndarray of shape (n,), bool
+            The other rows are not looked at; such images are not ambiguous.
+        nearest : int
+            How many training images are named for each.
+
+        Raises
+        ------
+        InvalidParameterError
+            If `nearest` is not a whole number from 0 up.
+        """
+        look_up = partial(self.references.nearest, k=neighbour_count(nearest))
+        directions = np.zeros(embeddings.shape, dtype=np.int8)
+        directions[readable] = as_directions(embeddings[readable])
+        ambiguous = np.zeros(len(readable), dtype=bool)
+        ambiguous[readable] = self.ambiguous(class_scores[readable], directions[readable])
+        return ambiguous, NeighbourTable(look_up, directions, readable)
+
     def ambiguous(
         self, class_scores: NDArray[np.float64], directions: NDArray[np.int8]
     ) -> NDArray[np.bool_]:
@@ -67,10 +100,6 @@ class Reasons:
             near = np.take_along_axis(distances, two, axis=1) <= self.reach[two]
             found[found] = near.all(axis=1)
         return found
-
-    def nearest(self, directions: NDArray[np.int8], k: int) -> list[tuple[Neighbour, ...]]:
-        """Return the `k` nearest training images of each of n images, nearest first."""
-        return self.references.nearest(directions, k)
 
 
 def learn_reasons(
