@@ -31,7 +31,7 @@ class Neighbour:
         Its class; None for a negative.
     distance : float
         One less the cosine of the two embeddings (layer "last"): 0 is the same direction, 1 nothing
-        in common. It is good to about 0.001.
+        in common. It is good to some thousandths.
     row : int or None
         For a model of arrays, its row: those of ``X`` and behind them those of ``other``.
     """

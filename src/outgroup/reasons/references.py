@@ -26,8 +26,9 @@ BLOCK = 1024
 class References:
     """Directions of training images' embeddings, by which the nearest ones are found.
 
-    Of each embedding eight bits a number are kept, which a cosine is hardly the worse for: about
-    0.001, while those of two images differ by tenths.
+    Of each embedding eight bits a number are kept, which a cosine is hardly the worse for: those of
+    the bundled network are off by 0.0005 (standard deviation) and 0.004 at most, while the cosines
+    of different images differ by tenths.
 
     Parameters
     ----------
