@@ -237,3 +237,45 @@ def test_place_that_cannot_be_written_is_an_os_error(
     (tmp_path / "a file").touch()
     with pytest.raises(OSError, match=r"No such file|Not a directory"):
         trained.save(tmp_path / place)
+
+
+def test_reasons_travel_with_the_model(
+    trained: ImageClassifier, model_file: Path, new: Path
+) -> None:
+    before, after = trained.predict(new), outgroup.load(model_file).predict(new)
+    assert list(after.at(-1e9)) == list(before.at(-1e9))
+    assert all(len(answer.nearest) == 5 for answer in after)
+    np.testing.assert_array_equal(after.ambiguous, before.ambiguous)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of any bytes are a matter of POSIX")
+def test_paths_of_any_bytes_and_images_without_one_come_back(
+    make_picture: Callable, quick: str, tmp_path: Path
+) -> None:
+    name = str(tmp_path / os.fsdecode(b"caf\xe9\n \xf0\x9f\xa6\x92.png"))
+    make_picture("red", 0).save(tmp_path / "red.png")
+    os.rename(tmp_path / "red.png", name)
+    rows = [(make_picture(c, i), c) for c in ("red", "blue") for i in range(1, 12)]
+    samples = from_arrays(*zip(*rows, (name, "red"), strict=True))
+    fitted = ImageClassifier(strategy="softmax", backbone=quick, cache=False).fit(samples)
+    loaded = outgroup.load(fitted.save(tmp_path / "model.outgroup"))
+    of_file, of_array = (loaded.predict(one).nearest[0] for one in (name, rows[0][0]))
+    assert (of_file.path, of_file.label, of_file.distance) == (name, "red", 0.0)
+    assert (of_array.path, of_array.label, of_array.distance) == (None, "red", 0.0)
+
+
+def test_model_of_the_first_format_still_answers(
+    forge: Callable[..., Path], manifest: dict, arrays: dict, trained: ImageClassifier, new: Path
+) -> None:
+    manifest["format_version"] = 1
+    del manifest["reasons"]
+    old = forge(manifest=manifest, array={n: None for n in arrays if n.startswith("references.")})
+    answers, expected = outgroup.load(old).predict(new), trained.predict(new)
+    assert answers.labels == expected.labels
+    assert [answer.percentile for answer in answers] == [a.percentile for a in expected]
+    for answer in answers:
+        assert answer.reason == ("unknown" if answer.other else "known")
+        assert tuple(answer.nearest) == ()
+    again = outgroup.load(outgroup.load(old).save(old.with_name("again.outgroup")))
+    assert again.contents.model.reasons is None
+    assert again.predict(new).labels == expected.labels

@@ -33,8 +33,7 @@ def test_distances_are_one_less_the_cosine_but_for_some_thousandths(scale: float
     errors = []
     for one, few in zip(exact, kept().nearest(as_directions(scale * new), 5), strict=True):
         assert [near.distance for near in few] == sorted(near.distance for near in few)
-        for near in few:
-            errors.append(near.distance - one[int(str(near.path)[:-4])])
+        errors += [near.distance - one[int(str(near.path)[:-4])] for near in few]
         np.testing.assert_allclose([near.distance for near in few], np.sort(one)[:5], atol=6e-3)
     assert np.abs(errors).max() < 6e-3
     assert np.abs(errors).mean() < 2e-3
