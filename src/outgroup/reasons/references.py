@@ -21,6 +21,8 @@ LIMIT = 10_000
 #: Rows compared at once: bounds the memory of the cosines to this many times the references.
 BLOCK = 1024
 
+COMPUTED = ("units", "known_units")
+
 
 @dataclass(frozen=True, eq=False)
 class References:
@@ -62,6 +64,11 @@ class References:
         """The directions as rows of length 1, of shape (m, d)."""
         return _units(self.directions)
 
+    @cached_property
+    def known_units(self) -> NDArray[np.float32]:
+        """Those of the classes alone, as there may be many more negatives."""
+        return _units(self.directions[np.searchsorted(self.y, 0) :])
+
     def nearest(self, directions: NDArray[np.int8], k: int) -> list[tuple[Neighbour, ...]]:
         """Return the `k` nearest references of each of n images, nearest first.
 
@@ -90,13 +97,13 @@ class References:
         """
         found = np.full((len(directions), len(self.classes)), np.inf, dtype=np.float32)
         ends = np.searchsorted(self.y, np.arange(len(self.classes) + 1))
+        ends -= ends[0]
         for start in range(0, len(directions), BLOCK):
             block = slice(start, start + BLOCK)
-            cosines = _units(directions[block]) @ self.units[ends[0] :].T
+            cosines = _units(directions[block]) @ self.known_units.T
             for k, (first, end) in enumerate(pairwise(ends)):
                 if end > first:
-                    own = cosines[:, first - ends[0] : end - ends[0]]
-                    found[block, k] = 1 - own.max(axis=1)
+                    found[block, k] = 1 - cosines[:, first:end].max(axis=1)
         return found
 
     def distances_within(self, k: int, groups: NDArray[Any] | None = None) -> NDArray[np.float32]:
@@ -110,7 +117,7 @@ class References:
             Group of each reference; one of the same group is no other.
         """
         first, end = np.searchsorted(self.y, [k, k + 1])
-        units = self.units[first:end]
+        units = _units(self.directions[first:end])
         own = np.arange(end - first) if groups is None else groups[first:end]
         best = np.full(end - first, -np.inf, dtype=np.float32)
         for start in range(0, len(units), BLOCK):
@@ -129,7 +136,7 @@ class References:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "units"}
+        return {name: value for name, value in self.__dict__.items() if name not in COMPUTED}
 
 
 def choose_references(
