@@ -11,7 +11,7 @@ The same model gives the same bytes: there are no dates in it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,15 @@ class ModelContents:
     backbone: Backbone
     model: OpenSetModel
     training: TrainingInfo
+
+    def without_paths(self) -> ModelContents:
+        """Return the same without the paths of training images, which may be nobody's business."""
+        reasons = self.model.reasons
+        if reasons is None:
+            return self
+        paths = (None,) * len(reasons.references.paths)
+        reasons = replace(reasons, references=replace(reasons.references, paths=paths))
+        return replace(self, model=replace(self.model, reasons=reasons))
 
 
 def golden_image(size: int) -> NDArray[np.uint8]:

@@ -306,9 +306,9 @@ class ImageClassifier:
         )
         return evaluation, unreadable
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the model to one file; see `outgroup.artifact`."""
-        return save_model(self.contents, path)
+    def save(self, path: str | os.PathLike[str], paths: bool = True) -> Path:
+        """Write the model to one file, with or without the paths of training images in it."""
+        return save_model(self.contents if paths else self.contents.without_paths(), path)
 
     @classmethod
     def load(
