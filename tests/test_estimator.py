@@ -297,3 +297,15 @@ def test_a_promise_that_was_asked_for_is_on_the_certificate() -> None:
     known, others = clf.certificate_.promises
     assert known.bound <= 0.1 == known.asked
     assert others.bound <= 0.1 == others.asked
+
+
+def test_nearest_rows_are_those_given_and_behind_them_those_of_other() -> None:
+    X, y = known_world()
+    negatives = world(n=0, others=30, seed=3)[0]
+    clf = OpenSetClassifier("sigmoid").fit(X, y, other=negatives)
+    answers = clf.predict_open(np.vstack([X[7:8], negatives[4:5]]))
+    known, other = (answer.nearest[0] for answer in answers)
+    assert (known.row, known.label, known.distance) == (7, y[7], 0.0)
+    assert (other.row, other.label, other.distance) == (len(X) + 4, None, 0.0)
+    again = pickle.loads(pickle.dumps(clf)).predict_open(X)
+    assert [answer.nearest for answer in again] == [a.nearest for a in clf.predict_open(X)]

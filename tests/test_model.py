@@ -238,3 +238,67 @@ def test_a_model_is_not_changed_by_another_threshold(model: OpenSetModel) -> Non
     X = rows()[0]
     assert set(stricter.predict({"last": X}).labels) == {None}
     assert None in model.classes or set(model.predict({"last": X}).labels) != {None}
+
+
+def test_the_percentile_is_the_share_of_held_out_known_scores_below(model: OpenSetModel) -> None:
+    X = np.vstack([rows(n=5, others=5, seed=1)[0], np.full((1, 8), np.nan)])
+    answers = model.predict({"last": X}, errors=[None] * 20 + ["broken"])
+    for answer in answers[:20]:
+        below = (model.known_scores < answer.other_score).mean()
+        assert answer.percentile == pytest.approx(100 * below)
+    assert answers[20].percentile is None
+    lowest, highest = model.known_scores.min(), model.known_scores.max()
+    X = np.zeros((2, 8))
+    X[:, 0] = lowest, highest + 1e-9
+    at = replace(model, strategy=Spy()).predict({"last": X})
+    assert [answer.percentile for answer in at] == [0.0, 100.0]
+
+
+def test_the_nearest_rows_are_named(model: OpenSetModel) -> None:
+    data = training_set(others=40)
+    answers = model.predict(data.features)
+    for i, answer in enumerate(answers):
+        assert len(answer.nearest) == 5
+        assert (answer.nearest[0].row, answer.nearest[0].distance) == (i, 0.0)
+        assert answer.nearest[0].path is None
+        assert answer.nearest[0].label == (None if data.y[i] < 0 else data.classes[data.y[i]])
+    named = replace(data, paths=[f"{i}.jpg" for i in range(160)])
+    one = fit_model(named, Sigmoid()).predict(data.features, nearest=1)[7]
+    assert [(near.path, near.row) for near in one.nearest] == [("7.jpg", None)]
+
+
+def test_unreadable_images_are_near_nothing(model: OpenSetModel) -> None:
+    X = rows(n=1)[0]
+    X[1] = np.nan
+    answers = model.predict({"last": X}, errors=[None, "broken", None])
+    assert [len(answer.nearest) for answer in answers] == [5, 0, 5]
+    expected = model.predict({"last": X[2:]})[0]
+    assert answers[2].nearest == expected.nearest
+
+
+def test_another_threshold_looks_nothing_up_again(model: OpenSetModel) -> None:
+    answers = model.predict({"last": rows(others=40, seed=1)[0]})
+    assert answers.at(-1e9).nearest is answers.nearest
+    assert answers.at(-1e9).percentile is answers.percentile
+    assert {answer.reason for answer in answers.at(1e9)} == {"known"}
+
+
+@pytest.mark.parametrize("bad", [-1, 2.0, "all"])
+def test_the_number_of_neighbours_is_checked(model: OpenSetModel, bad: Any) -> None:
+    with pytest.raises(InvalidParameterError, match="'nearest'"):
+        model.predict({"last": rows(n=1)[0]}, nearest=bad)
+
+
+def test_a_model_without_reasons_answers_all_the_same(model: OpenSetModel) -> None:
+    X = rows(others=40, seed=1)[0]
+    bare = replace(model, reasons=None).predict({"last": X})
+    full = model.predict({"last": X})
+    assert bare.labels == full.labels
+    assert {answer.reason for answer in bare} == {"known", "unknown"}
+    assert {tuple(answer.nearest) for answer in bare} == {()}
+    assert [answer.percentile for answer in bare] == [answer.percentile for answer in full]
+
+
+def test_paths_are_one_an_image() -> None:
+    with pytest.raises(InvalidDataError, match="one of 'paths' for each of the 4 images"):
+        TrainingSet.from_labels({"last": np.eye(4)}, ["a", "a", "b", "b"], paths=["x"] * 3)

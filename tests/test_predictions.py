@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from outgroup.neighbours import Neighbour
 from outgroup.predictions import Prediction, Predictions
 
 KEYS = [
@@ -133,3 +135,51 @@ def test_no_images_are_no_answers() -> None:
     none = Predictions(("a",), np.empty((0, 1)), np.empty(0), 0.5, (), ())
     assert none.labels == []
     assert list(none) == []
+
+
+@pytest.fixture
+def explained(answers: Predictions) -> Predictions:
+    near = (Neighbour("photos/a.jpg", "cat", 0.25), Neighbour(None, None, 0.5, row=3))
+    return replace(
+        answers,
+        ambiguous=np.array([True, False, False, True]),
+        percentile=np.array([12.5, 50.0, np.nan, 97.0]),
+        nearest=[near, (), (), near[:1]],
+    )
+
+
+def test_other_is_ambiguous_or_unknown_and_what_has_a_label_is_known(
+    explained: Predictions,
+) -> None:
+    assert [p.reason for p in explained] == ["known", "known", "unreadable", "ambiguous"]
+    strict = [p.reason for p in explained.at(0.1)]
+    assert strict == ["ambiguous", "unknown", "unreadable", "ambiguous"]
+    assert [p.label for p in explained.at(0.1)] == [None] * 4
+    assert [p.reason for p in explained.at(9)] == ["known", "known", "unreadable", "known"]
+
+
+def test_an_explained_line_has_two_keys_more(explained: Predictions) -> None:
+    assert list(explained[0].to_dict()) == KEYS
+    for answer in explained:
+        line = json.loads(answer.to_json(explain=True))
+        assert list(line) == [*KEYS, "percentile", "nearest"]
+        assert {key: line[key] for key in KEYS} == answer.to_dict()
+    first, unreadable = explained[0].to_dict(True), explained[2].to_dict(True)
+    assert (first["percentile"], type(first["percentile"])) == (12.5, float)
+    assert first["nearest"] == [
+        {"path": "photos/a.jpg", "label": "cat", "distance": 0.25},
+        {"path": None, "label": None, "distance": 0.5},
+    ]
+    assert (unreadable["percentile"], unreadable["nearest"]) == (None, [])
+
+
+def test_without_explanations_there_are_none(answers: Predictions) -> None:
+    for answer in answers:
+        assert (answer.percentile, list(answer.nearest)) == (None, [])
+        assert answer.reason != "ambiguous"
+    assert answers[3].to_dict(explain=True)["percentile"] is None
+
+
+def test_slices_take_their_explanations_along(explained: Predictions) -> None:
+    assert list(explained[::-1]) == list(explained)[::-1]
+    assert list(explained[3:]) == [explained[3]]

@@ -163,7 +163,9 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return best
 
     def predict_open(self, X: ArrayLike) -> Predictions:
-        """Return answers with their scores; ``.at(threshold)`` decides anew at another threshold.
+        """Return answers with their scores, reasons and the training rows they are nearest to.
+
+        ``.at(threshold)`` decides anew at another threshold.
 
         Parameters
         ----------

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration import Budget, Certificate, HeldOut, assign_folds, choose_threshold
 from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.neighbours import NEAREST
 from outgroup.predictions import Predictions
+from outgroup.reasons import Reasons, learn_reasons
 from outgroup.strategies import Features, FoldedRows, Strategy
 
 OTHERS = "images like your negatives"
@@ -36,6 +39,9 @@ class OpenSetModel:
         What the threshold promises.
     known_scores, other_scores : ndarray of shape (n_known,) and (n_others,), float64
         The held-out other-scores that the threshold was chosen from.
+    reasons : Reasons or None
+        What tells ambiguous images from unknown ones, and names the nearest training images; None
+        if the model comes from a file that is older than these.
     """
 
     classes: tuple[str, ...]
@@ -44,12 +50,14 @@ class OpenSetModel:
     certificate: Certificate
     known_scores: NDArray[np.float64]
     other_scores: NDArray[np.float64]
+    reasons: Reasons | None = None
 
     def predict(
         self,
         features: Features,
         paths: Sequence[str | None] | None = None,
         errors: Sequence[str | None] | None = None,
+        nearest: int = NEAREST,
     ) -> Predictions:
         """Answer for n images.
 
@@ -61,10 +69,17 @@ class OpenSetModel:
             Where the images came from.
         errors : sequence of (str or None) or None
             Why an image could not be read, None for those that could.
+        nearest : int, default=5
+            How many training images to name for each; they are looked up when they are asked for.
 
         Returns
         -------
         Predictions
+
+        Raises
+        ------
+        InvalidParameterError
+            If `nearest` is not a whole number from 0 up.
         """
         n = len(features["last"])
         none: tuple[None, ...] = (None,) * n
@@ -75,6 +90,11 @@ class OpenSetModel:
         if readable.any():
             rows = {layer: values[readable] for layer, values in features.items()}
             class_scores[readable], other_score[readable] = self.strategy.score(rows)
+        ambiguous, table = None, None
+        if self.reasons is not None:
+            ambiguous, table = self.reasons.explain(
+                class_scores, features["last"], readable, nearest
+            )
         return Predictions(
             classes=self.classes,
             class_scores=class_scores,
@@ -82,7 +102,20 @@ class OpenSetModel:
             threshold=self.threshold,
             paths=none if paths is None else tuple(paths),
             errors=errors,
+            ambiguous=ambiguous,
+            percentile=self._percentiles(other_score),
+            nearest=table,
         )
+
+    def _percentiles(self, other_score: NDArray[np.float64]) -> NDArray[np.float64]:
+        below = np.searchsorted(self._known_in_order, other_score, side="left")
+        return np.where(
+            np.isnan(other_score), np.nan, 100.0 * below / max(len(self.known_scores), 1)
+        )
+
+    @cached_property
+    def _known_in_order(self) -> NDArray[np.float64]:
+        return np.sort(self.known_scores)
 
 
 @dataclass(frozen=True)
@@ -101,6 +134,8 @@ class TrainingSet:
         Images with the same group are never split; None stands alone.
     origins : sequence of str or None, length n
         Folder or source of each image; negatives of one folder are held out together.
+    paths : sequence of (str or None) or None, length n
+        Where each image comes from; None: the rows are those of an array.
     collections : sequence of str or None, length n
         Which of the given collections of negatives an image is of: what they are reported by.
     probes : mapping of str to (mapping of str to ndarray)
@@ -119,11 +154,12 @@ class TrainingSet:
     classes: tuple[str, ...]
     groups: Sequence[str | None] | None = None
     origins: Sequence[str] | None = None
+    paths: Sequence[str | None] | None = None
     collections: Sequence[str] | None = None
     probes: Mapping[str, Features] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for what in ("groups", "origins", "collections"):
+        for what in ("groups", "origins", "paths", "collections"):
             there = getattr(self, what)
             if there is not None and len(there) != len(self.y):
                 raise InvalidDataError(
@@ -171,6 +207,7 @@ class TrainingSet:
         labels: Sequence[str | None],
         groups: Sequence[str | None] | None = None,
         origins: Sequence[str] | None = None,
+        paths: Sequence[str | None] | None = None,
         collections: Sequence[str] | None = None,
         probes: Mapping[str, Features] | None = None,
     ) -> TrainingSet:
@@ -178,7 +215,7 @@ class TrainingSet:
         classes = tuple(sorted({str(label) for label in labels if label is not None}))
         index: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
         y = np.array([index.get(label, -1) for label in labels], dtype=np.int64)
-        return cls(features, y, classes, groups, origins, collections, probes or {})
+        return cls(features, y, classes, groups, origins, paths, collections, probes or {})
 
     @property
     def units(self) -> NDArray[np.str_] | None:
@@ -229,7 +266,7 @@ def fit_model(
     check_suits(strategy, data)
     y, known = data.y, data.y >= 0
     rows = FoldedRows(data.features, y, deal(data, n_folds, seed))
-    held_out = strategy.cross_fit(rows).other_score
+    class_scores, held_out = strategy.cross_fit(rows)
     known_held = HeldOut(held_out[known], _rows(data.units, known))
     others_held = None
     if not known.all():  # also where the strategy does not learn from them
@@ -243,6 +280,9 @@ def fit_model(
         certificate=calibration.certificate,
         known_scores=held_out[known],
         other_scores=held_out[~known],
+        reasons=learn_reasons(
+            data.classes, data.features["last"], y, class_scores, data.units, data.paths
+        ),
     )
 
 

@@ -1,7 +1,9 @@
 """What a classifier answers: one `Prediction` an image, and `Predictions` for many.
 
 Other is ``None``, never a magic string; an image is other iff its other-score is above the
-threshold (a tie is known).
+threshold (a tie is known). The reason says why: "known" has a label and nothing else has; an image
+that is other is "ambiguous" if two classes fight for it and it is near both of them, and else
+"unknown".
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from outgroup.neighbours import Neighbour
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Prediction:
     label : str or None
         The class; None if the image is other or could not be read.
     reason : {"known", "unknown", "ambiguous", "unreadable"}
-        Why.
+        Why: it has a label; it is other, far from all classes; it is other, near two classes that
+        fight for it (see `outgroup.reasons.Reasons`); it could not be read.
     other_score : float or None
         Higher = more other; None if unreadable.
     threshold : float or None
@@ -35,6 +40,12 @@ class Prediction:
         The score of each class; empty if unreadable.
     error : str or None
         Why the image could not be read.
+    percentile : float or None
+        Share of the held-out known images, in percent, that have a lower other-score; None if
+        unreadable.
+    nearest : sequence of Neighbour
+        The training images it is nearest to, nearest first; they are looked up when they are first
+        asked for. Empty if unreadable, or if the model file is older than this.
     """
 
     path: str | None
@@ -44,6 +55,8 @@ class Prediction:
     threshold: float | None
     probabilities: dict[str, float]
     error: str | None = None
+    percentile: float | None = None
+    nearest: Sequence[Neighbour] = ()
 
     @property
     def other(self) -> bool:
@@ -55,9 +68,15 @@ class Prediction:
         """All classes given: none or one, more with a multi-label model."""
         return [] if self.label is None else [self.label]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields of one JSON line, in the order of the contract."""
-        return {
+    def to_dict(self, explain: bool = False) -> dict[str, Any]:
+        """Return the fields of one JSON line, in the order of the contract.
+
+        Parameters
+        ----------
+        explain : bool, default=False
+            Whether "percentile" and "nearest" stand behind them.
+        """
+        fields: dict[str, Any] = {
             "path": self.path,
             "label": self.label,
             "labels": self.labels,
@@ -68,10 +87,14 @@ class Prediction:
             "probabilities": self.probabilities,
             "error": self.error,
         }
+        if explain:
+            fields["percentile"] = self.percentile
+            fields["nearest"] = [neighbour.to_dict() for neighbour in self.nearest]
+        return fields
 
-    def to_json(self) -> str:
+    def to_json(self, explain: bool = False) -> str:
         """Return one line of JSON; a path that is not UTF-8 keeps its bytes as escapes."""
-        return json.dumps(self.to_dict(), allow_nan=False)
+        return json.dumps(self.to_dict(explain), allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -92,6 +115,12 @@ class Predictions(Sequence[Prediction]):
         Where each image came from.
     errors : tuple of (str or None)
         Why an image could not be read; None if it was.
+    ambiguous : ndarray of shape (n,), bool, or None
+        Whether two classes fight for an image that is near both, which matters if it is other.
+    percentile : ndarray of shape (n,), float64, or None
+        Share of the held-out known images, in percent, with a lower other-score; NaN if unreadable.
+    nearest : sequence of n sequences of Neighbour, or None
+        The training images nearest to each.
 
     Examples
     --------
@@ -110,6 +139,9 @@ class Predictions(Sequence[Prediction]):
     threshold: float
     paths: tuple[str | None, ...]
     errors: tuple[str | None, ...]
+    ambiguous: NDArray[np.bool_] | None = None
+    percentile: NDArray[np.float64] | None = None
+    nearest: Sequence[Sequence[Neighbour]] | None = None
 
     def at(self, threshold: float) -> Predictions:
         """Return the answers at another threshold; nothing is computed anew."""
@@ -137,6 +169,9 @@ class Predictions(Sequence[Prediction]):
                 other_score=self.other_score[index],
                 paths=self.paths[index],
                 errors=self.errors[index],
+                ambiguous=None if self.ambiguous is None else self.ambiguous[index],
+                percentile=None if self.percentile is None else self.percentile[index],
+                nearest=None if self.nearest is None else self.nearest[index],
             )
         if self.errors[index] is not None:
             return Prediction(
@@ -148,11 +183,18 @@ class Predictions(Sequence[Prediction]):
         return Prediction(
             path=self.paths[index],
             label=label,
-            reason="unknown" if label is None else "known",
+            reason=self._reason(index, label),
             other_score=score,
             threshold=self.threshold,
             probabilities={c: float(s) for c, s in zip(self.classes, scores, strict=True)},
+            percentile=None if self.percentile is None else float(self.percentile[index]),
+            nearest=() if self.nearest is None else self.nearest[index],
         )
+
+    def _reason(self, index: int, label: str | None) -> str:
+        if label is not None:
+            return "known"
+        return "ambiguous" if self.ambiguous is not None and self.ambiguous[index] else "unknown"
 
     def __iter__(self) -> Iterator[Prediction]:
         return (self[i] for i in range(len(self)))

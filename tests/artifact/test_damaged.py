@@ -28,7 +28,8 @@ def still_works(path: Path) -> bool:
         return False
     assert classifier.certificate.sentence
     for answer in classifier.predict([Image.new("RGB", (20, 20), "red")] * 2):
-        assert set(json.loads(answer.to_json())["probabilities"]) == set(classifier.classes)
+        line = json.loads(answer.to_json(explain=True))
+        assert set(line["probabilities"]) == set(classifier.classes)
     return True
 
 
@@ -191,8 +192,8 @@ def test_manifest_that_is_none(forge: Forge, text: str) -> None:
 
 
 def test_newer_format_says_how_to_upgrade(forge: Forge, manifest: dict[str, Any]) -> None:
-    with pytest.raises(ModelFileError, match=r"newer outgroup \(format 2.*pip install --upgrade"):
-        load_model(forge(manifest={**manifest, "format_version": 2, "whatever": "comes"}))
+    with pytest.raises(ModelFileError, match=r"newer outgroup \(format 3.*pip install --upgrade"):
+        load_model(forge(manifest={**manifest, "format_version": 3, "whatever": "comes"}))
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", 1.0, True, None])
@@ -408,3 +409,70 @@ def test_file_beyond_any_model_is_not_read(tmp_path: Path) -> None:
         file.truncate(5 * 2**30)  # a hole: takes no room on the disk
     with pytest.raises(ModelFileError, match="which no model has"):
         load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("directions", lambda a: a[:-1]),
+        ("directions", lambda a: a[:, :-1]),
+        ("directions", lambda a: a.ravel()),
+        ("directions", lambda a: a.astype(np.float64)),
+        ("directions", lambda a: np.zeros((0, a.shape[1]), np.int8)),
+        ("y", lambda a: a[:-1]),
+        ("y", lambda a: a[::-1].copy()),
+        ("y", lambda a: a + 3),
+        ("y", lambda a: a - 1),
+        ("y", lambda a: a.astype(np.int64)),
+        ("y", lambda a: a[:, np.newaxis]),
+        ("paths", lambda a: a[: len(a) // 2]),
+        ("paths", lambda a: np.concatenate([a, np.zeros(1, np.uint8)])),
+        ("paths", lambda a: np.concatenate([a, np.full(40_000, 97, np.uint8)])),
+        ("paths", lambda a: np.concatenate([a, np.full(1, 255, np.uint8)])),
+        ("paths", lambda a: a.astype(np.int8)),
+        ("paths", lambda a: a[np.newaxis]),
+    ],
+)
+def test_references_that_are_none_are_refused(
+    forge: Forge,
+    arrays: dict[str, bytes],
+    name: str,
+    spoil: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    array = f"references.{name}"
+    spoiled = spoil(np.load(io.BytesIO(arrays[array])))
+    with pytest.raises(ModelFileError):
+        load_model(forge(array={array: spoiled}))
+
+
+def test_more_references_than_any_model_has_are_refused(
+    forge: Forge, arrays: dict[str, bytes]
+) -> None:
+    size = np.load(io.BytesIO(arrays["references.directions"])).shape[1]
+    n = 10_001
+    many = {
+        "references.directions": np.ones((n, size), np.int8),
+        "references.y": np.zeros(n, np.int32),
+        "references.paths": np.zeros(n - 1, np.uint8),
+    }
+    with pytest.raises(ModelFileError, match="directions"):
+        load_model(forge(array=many))
+
+
+def test_no_references_at_all_are_no_neighbours(forge: Forge, arrays: dict[str, bytes]) -> None:
+    size = np.load(io.BytesIO(arrays["references.directions"])).shape[1]
+    none = {
+        "references.directions": np.ones((0, size), np.int8),
+        "references.y": np.zeros(0, np.int32),
+        "references.paths": np.zeros(0, np.uint8),
+    }
+    answer = outgroup.load(forge(array=none)).predict(Image.new("RGB", (20, 20), "red"))
+    assert tuple(answer.nearest) == ()
+
+
+@pytest.mark.parametrize("value", [[], [0.1, 0.2], [0.1, 0.2, float("nan")], "abc", None, 0.5])
+def test_reach_that_is_none_is_refused(
+    forge: Forge, manifest: dict[str, Any], value: object
+) -> None:
+    with pytest.raises(ModelFileError):
+        load_model(forge(manifest=replaced(manifest, ("reasons", "reach"), value)))

@@ -16,7 +16,7 @@ import pytest
 
 import outgroup
 from outgroup import ImageClassifier
-from outgroup.datasets import from_arrays
+from outgroup.datasets import from_arrays, from_folder
 from outgroup.strategies import STRATEGIES
 
 
@@ -80,7 +80,7 @@ def test_file_is_a_plain_zip_without_dates_and_pickles(model_file: Path) -> None
             assert "strategy.head.coef" in arrays
             assert "golden.image" in arrays
     assert list(manifest)[:2] == ["format", "format_version"]
-    assert manifest["format_version"] == 1
+    assert manifest["format_version"] == 2
 
 
 def train_here(photos: Path, odds: Path, quick: str, out: Path, **options: object) -> bytes:
@@ -88,8 +88,8 @@ def train_here(photos: Path, odds: Path, quick: str, out: Path, **options: objec
     return classifier.fit(photos, other=odds).save(out).read_bytes()
 
 
-def test_names_and_order_of_files_do_not_change_the_bytes(
-    photos: Path, odds: Path, quick: str, model_file: Path, tmp_path: Path
+def test_names_and_order_of_files_change_nothing_but_the_paths_that_are_kept(
+    photos: Path, odds: Path, quick: str, trained: ImageClassifier, tmp_path: Path
 ) -> None:
     renamed = tmp_path / "other name"
     dice = random.Random(0)
@@ -97,8 +97,46 @@ def test_names_and_order_of_files_do_not_change_the_bytes(
         folder = renamed / file.parent.name / f"sub{dice.randrange(3)}"
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, folder / f"{dice.random()}.png")
-    found = train_here(renamed, odds, quick, tmp_path / "model.outgroup")
-    assert found == model_file.read_bytes()
+    classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    found = classifier.fit(renamed, other=odds).save(tmp_path / "found.outgroup", paths=False)
+    expected = trained.save(tmp_path / "expected.outgroup", paths=False)
+    assert found.read_bytes() == expected.read_bytes()
+
+
+def test_paths_of_training_images_can_be_left_out(
+    trained: ImageClassifier, photos: Path, new: Path, tmp_path: Path
+) -> None:
+    path = trained.save(tmp_path / "model.outgroup", paths=False)
+    assert str(photos).encode() not in path.read_bytes()
+    assert str(photos).encode() in trained.save(tmp_path / "with.outgroup").read_bytes()
+    for answer, expected in zip(
+        outgroup.load(path).predict(new), trained.predict(new), strict=True
+    ):
+        assert {near.path for near in answer.nearest} == {None}
+        assert [(near.label, near.distance) for near in answer.nearest] == [
+            (near.label, near.distance) for near in expected.nearest
+        ]
+        assert answer.reason == expected.reason
+    again = outgroup.load(path).save(tmp_path / "again.outgroup", paths=False)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_order_of_files_and_of_copies_does_not_change_the_bytes(
+    photos: Path, odds: Path, quick: str, tmp_path: Path
+) -> None:
+    shutil.copytree(photos, tmp_path / "photos")
+    for name in ("a.png", "z.png"):
+        shutil.copy(photos / "red" / "003.png", tmp_path / "photos" / "red" / name)
+    samples = from_folder(tmp_path / "photos")
+    order = list(range(len(samples)))
+    found = set()
+    for rows in (order, order[::-1], random.Random(0).sample(order, len(order))):
+        classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+        fitted = classifier.fit(samples.subset(rows), other=odds)
+        found.add(fitted.save(tmp_path / "model.outgroup").read_bytes())
+        nearest = fitted.predict(photos / "red" / "003.png").nearest[0]
+        assert nearest.path == str(tmp_path / "photos" / "red" / "003.png")
+    assert len(found) == 1
 
 
 def test_order_of_groups_of_copies_does_not_change_the_bytes(
@@ -205,3 +243,45 @@ def test_place_that_cannot_be_written_is_an_os_error(
     (tmp_path / "a file").touch()
     with pytest.raises(OSError, match=r"No such file|Not a directory"):
         trained.save(tmp_path / place)
+
+
+def test_reasons_travel_with_the_model(
+    trained: ImageClassifier, model_file: Path, new: Path
+) -> None:
+    before, after = trained.predict(new), outgroup.load(model_file).predict(new)
+    assert list(after.at(-1e9)) == list(before.at(-1e9))
+    assert all(len(answer.nearest) == 5 for answer in after)
+    np.testing.assert_array_equal(after.ambiguous, before.ambiguous)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of any bytes are a matter of POSIX")
+def test_paths_of_any_bytes_and_images_without_one_come_back(
+    make_picture: Callable, quick: str, tmp_path: Path
+) -> None:
+    name = str(tmp_path / os.fsdecode(b"caf\xe9\n \xf0\x9f\xa6\x92.png"))
+    make_picture("red", 0).save(tmp_path / "red.png")
+    os.rename(tmp_path / "red.png", name)
+    rows = [(make_picture(c, i), c) for c in ("red", "blue") for i in range(1, 12)]
+    samples = from_arrays(*zip(*rows, (name, "red"), strict=True))
+    fitted = ImageClassifier(strategy="softmax", backbone=quick, cache=False).fit(samples)
+    loaded = outgroup.load(fitted.save(tmp_path / "model.outgroup"))
+    of_file, of_array = (loaded.predict(one).nearest[0] for one in (name, rows[0][0]))
+    assert (of_file.path, of_file.label, of_file.distance) == (name, "red", 0.0)
+    assert (of_array.path, of_array.label, of_array.distance) == (None, "red", 0.0)
+
+
+def test_model_of_the_first_format_still_answers(
+    forge: Callable[..., Path], manifest: dict, arrays: dict, trained: ImageClassifier, new: Path
+) -> None:
+    manifest["format_version"] = 1
+    del manifest["reasons"]
+    old = forge(manifest=manifest, array={n: None for n in arrays if n.startswith("references.")})
+    answers, expected = outgroup.load(old).predict(new), trained.predict(new)
+    assert answers.labels == expected.labels
+    assert [answer.percentile for answer in answers] == [a.percentile for a in expected]
+    for answer in answers:
+        assert answer.reason == ("unknown" if answer.other else "known")
+        assert tuple(answer.nearest) == ()
+    again = outgroup.load(outgroup.load(old).save(old.with_name("again.outgroup")))
+    assert again.contents.model.reasons is None
+    assert again.predict(new).labels == expected.labels

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import outgroup as library
 from outgroup import ImageClassifier
+from outgroup.datasets import from_arrays
 
 Run = Callable[..., Any]
 
@@ -97,7 +100,7 @@ def test_plain_lines_have_path_answer_and_score(run: Run, model_file: Path, inbo
     result = run("predict", model_file, inbox, "--threshold=-9", "--other-word", "niemand")
     assert result.exit_code == 3
     rows = [line.split("\t") for line in result.stdout.splitlines()]
-    assert [(Path(path).name, said) for path, said, _ in rows[:3]] == [
+    assert [(Path(path).name, said) for path, said, *_ in rows[:3]] == [
         ("a.png", "red"),
         ("b.png", "red"),
         ("pink.png", "niemand"),
@@ -241,8 +244,6 @@ def test_closed_pipe_is_quiet(model_file: Path, new: Path) -> None:
 def test_class_named_like_the_word_for_other_stays_apart(
     run: Run, quick: str, make_picture: Callable[..., Any], tmp_path: Path
 ) -> None:
-    from outgroup.datasets import from_arrays
-
     names = {"red": "other", "blue": "blue"}
     rows = [(make_picture(c, i), name) for c, name in names.items() for i in range(12)]
     classifier = ImageClassifier(strategy="softmax", backbone=quick, cache=False)
@@ -253,3 +254,79 @@ def test_class_named_like_the_word_for_other_stays_apart(
         run("predict", model, tmp_path / "red.png", "--json", "--threshold", "1e9").stdout
     )
     assert (line["label"], line["other"]) == ("other", False)
+
+
+def test_explained_json_lines_have_percentile_and_nearest(
+    run: Run, model_file: Path, photos: Path, inbox: Path
+) -> None:
+    plain = lines(run("predict", model_file, inbox, "--json").stdout)
+    result = run("predict", model_file, inbox, "--json", "--explain")
+    assert result.exit_code == 3
+    found = lines(result.stdout)
+    for line, same in zip(found, plain, strict=True):
+        assert list(line) == [*CONTRACT, "percentile", "nearest"]
+        assert {key: line[key] for key in CONTRACT} == same
+    red, _, pink, text = found
+    assert [list(near) for near in red["nearest"]] == [["path", "label", "distance"]] * 5
+    assert [near["label"] for near in red["nearest"]] == ["red"] * 5
+    assert all(Path(near["path"]).parent == photos / "red" for near in red["nearest"])
+    distances = [near["distance"] for near in red["nearest"]]
+    assert distances == sorted(distances)
+    assert 0 <= red["percentile"] < pink["percentile"] <= 100
+    assert (text["percentile"], text["nearest"]) == (None, [])
+
+
+def test_as_many_neighbours_as_are_asked_for(run: Run, model_file: Path, inbox: Path) -> None:
+    for count in (0, 1, 8):
+        result = run(
+            "predict", model_file, inbox / "a.png", "--json", "--explain", "--nearest", count
+        )
+        (line,) = lines(result.stdout)
+        assert len(line["nearest"]) == count
+    result = run("predict", model_file, inbox, "--explain", "--nearest=-1")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Error: The 'nearest' parameter must be a whole number")
+
+
+def test_plain_lines_say_why_an_image_is_other(run: Run, model_file: Path, inbox: Path) -> None:
+    rows = run("predict", model_file, inbox, "--threshold=-9").stdout.splitlines()
+    assert [len(row.split("\t")) for row in rows] == [3, 3, 4, 3]
+    assert rows[2].split("\t")[3] == "like none of the classes"
+    explained = run("predict", model_file, inbox, "--threshold=-9", "--explain").stdout
+    red, _, pink, text = (row.split("\t") for row in explained.splitlines())
+    assert [len(red), len(pink), len(text)] == [9, 10, 3]
+    assert red[3].startswith("score above ")
+    assert red[3].endswith(" % of known images")
+    distance, _, label, path = red[4].split(" ", 3)
+    assert 0 < float(distance) < 0.1
+    assert label == "red"
+    assert path.endswith(".png")
+
+
+def test_image_between_two_classes_is_ambiguous_and_they_are_named(
+    run: Run, quick: str, tmp_path: Path
+) -> None:
+    def dusk(red: float, grain: float, number: int = 0) -> Image.Image:
+        """A picture that is more or less red, and else blue."""
+        rng = np.random.default_rng(number)
+        tiles = np.array([60 + 180 * red, 120, 240 - 180 * red]) + rng.normal(0, grain, (4, 4, 3))
+        pixels = np.clip(tiles, 0, 255).astype(np.uint8)
+        return Image.fromarray(pixels).resize((64, 64), Image.Resampling.NEAREST)
+
+    samples = from_arrays(
+        [dusk(0.35, 40, i) for i in range(40)] + [dusk(0.65, 40, 99 + i) for i in range(40)],
+        ["blue"] * 40 + ["red"] * 40,
+    )
+    model = ImageClassifier(strategy="softmax", backbone=quick, cache=False).fit(samples)
+    path = model.save(tmp_path / "model.outgroup")
+    pictures = [tmp_path / f"{red}.png" for red in (0.35, 0.5, 0.65)]
+    for red, picture in zip((0.35, 0.5, 0.65), pictures, strict=True):
+        dusk(red, 0).save(picture)
+    found = lines(run("predict", path, *pictures, "--threshold=-1e9", "--json").stdout)
+    assert [line["reason"] for line in found] == ["unknown", "ambiguous", "unknown"]
+    assert {line["label"] for line in found} == {None}
+    found = lines(run("predict", path, *pictures, "--threshold=1e9", "--json").stdout)
+    assert [line["reason"] for line in found] == ["known"] * 3
+    plain = run("predict", path, pictures[1], "--threshold=-1e9").stdout.rstrip().split("\t")
+    assert plain[1] == "other"
+    assert plain[3] == "between red and blue"

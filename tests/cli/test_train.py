@@ -80,6 +80,15 @@ def test_options_reach_the_model(
     assert options["confidence"] == 0.9
 
 
+@pytest.mark.parametrize("options", [(), ("--no-paths",)])
+def test_paths_of_training_images_are_kept_unless_told_not_to(
+    run: Run, photos: Path, quick: str, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    out = tmp_path / "model.outgroup"
+    assert run("train", photos, "--out", out, "--backbone", quick, *options).exit_code == 0
+    assert (str(photos).encode() in out.read_bytes()) == (not options)
+
+
 def test_images_that_are_left_out_are_told(
     run: Run, own_photos: Path, quick: str, tmp_path: Path
 ) -> None:

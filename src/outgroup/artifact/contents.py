@@ -11,7 +11,7 @@ The same model gives the same bytes: there are no dates in it.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ from outgroup.backbones import Backbone
 from outgroup.model import OpenSetModel
 
 FORMAT = "outgroup-model"
-FORMAT_VERSION = 1
+#: 2 added the reasons: "reasons" in the manifest, arrays "references.*".
+FORMAT_VERSION = 2
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.npz"
@@ -68,6 +69,15 @@ class ModelContents:
     backbone: Backbone
     model: OpenSetModel
     training: TrainingInfo
+
+    def without_paths(self) -> ModelContents:
+        """Return the same without the paths of training images, which may be nobody's business."""
+        reasons = self.model.reasons
+        if reasons is None:
+            return self
+        paths = (None,) * len(reasons.references.paths)
+        reasons = replace(reasons, references=replace(reasons.references, paths=paths))
+        return replace(self, model=replace(self.model, reasons=reasons))
 
 
 def golden_image(size: int) -> NDArray[np.uint8]:

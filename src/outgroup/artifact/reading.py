@@ -30,6 +30,7 @@ from outgroup.artifact.contents import (
     ModelContents,
 )
 from outgroup.artifact.manifest import certificate, class_names, finite_number, scores, training
+from outgroup.artifact.reasons import restore_reasons
 from outgroup.artifact.states import restore
 from outgroup.artifact.writing import golden_output
 from outgroup.backbones import BACKBONES, Backbone, OnnxBackbone, get_backbone
@@ -119,15 +120,20 @@ def _build(
     manifest: Mapping[str, Any], parts: Mapping[str, bytes]
 ) -> tuple[ModelContents, NDArray[np.uint8]]:
     arrays = _read_npz(parts[ARRAYS])
+    backbone = _build_backbone(manifest, parts.get(BACKBONE))
+    classes = class_names(manifest["classes"])
+    reasons = None
+    if manifest["format_version"] >= 2 and manifest["reasons"] is not None:
+        reasons = restore_reasons(manifest["reasons"], arrays, classes, backbone.layers["last"])
     model = OpenSetModel(
-        classes=class_names(manifest["classes"]),
+        classes=classes,
         strategy=restore(manifest["strategy"], arrays),
         threshold=finite_number(manifest["threshold"], "threshold"),
         certificate=certificate(manifest["certificate"]),
         known_scores=scores(arrays["calibration.known_scores"], "known_scores"),
         other_scores=scores(arrays["calibration.other_scores"], "other_scores"),
+        reasons=reasons,
     )
-    backbone = _build_backbone(manifest, parts.get(BACKBONE))
     return ModelContents(backbone, model, training(manifest["training"])), arrays["golden.image"]
 
 

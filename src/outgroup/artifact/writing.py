@@ -9,6 +9,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from outgroup.artifact.contents import (
     ModelContents,
     golden_image,
 )
+from outgroup.artifact.reasons import flatten_reasons
 from outgroup.artifact.states import flatten
 from outgroup.backbones import BACKBONES, Backbone
 
@@ -55,6 +57,10 @@ def save_model(contents: ModelContents, path: str | os.PathLike[str]) -> Path:
     arrays["calibration.known_scores"] = model.known_scores
     arrays["calibration.other_scores"] = model.other_scores
     arrays["golden.image"] = image
+    reasons = None
+    if model.reasons is not None:
+        reasons, kept = flatten_reasons(model.reasons)
+        arrays.update(kept)
 
     embedded = None if backbone.name in BACKBONES else backbone.model_bytes()
     manifest = {
@@ -64,6 +70,7 @@ def save_model(contents: ModelContents, path: str | os.PathLike[str]) -> Path:
         "threshold": model.threshold,
         "certificate": model.certificate.to_dict(),
         "strategy": described,
+        "reasons": reasons,
         "backbone": _describe(backbone, embedded),
         "preprocessing": backbone.preprocessing.to_dict(),
         "training": contents.training.to_dict(),
@@ -81,7 +88,8 @@ def save_model(contents: ModelContents, path: str | os.PathLike[str]) -> Path:
 
 def golden_output(contents: ModelContents, image: NDArray[np.uint8]) -> dict[str, Any]:
     """Return what the model says of the golden picture, by the road that every image takes."""
-    answer = contents.model.predict(contents.backbone.run(image[np.newaxis]))
+    model = replace(contents.model, reasons=None)  # they don't take part in an answer's numbers
+    answer = model.predict(contents.backbone.run(image[np.newaxis]))
     return {
         "other_score": float(answer.other_score[0]),
         "class_scores": answer.class_scores[0].tolist(),

@@ -16,12 +16,13 @@ from outgroup.artifact import ModelContents, load_model, save_model
 from outgroup.backbones import Backbone, get_backbone
 from outgroup.calibration import Budget, Certificate
 from outgroup.classifier.negatives import collections, embedded_garbage, told_apart
-from outgroup.classifier.training import TrainingReport, prepare
+from outgroup.classifier.training import TrainingReport, path_of, prepare
 from outgroup.datasets import Samples, Skipped, from_images, load_samples
 from outgroup.embeddings import Embedder, EmbeddingCache, ProgressBar
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.images import ImageSource
 from outgroup.model import OpenSetModel, TrainingSet, fit_model
+from outgroup.neighbours import NEAREST, neighbour_count
 from outgroup.predictions import Prediction, Predictions
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
@@ -197,7 +198,7 @@ class ImageClassifier:
         """What the threshold promises."""
         return self.contents.model.certificate
 
-    def predict(self, images: Any) -> Any:
+    def predict(self, images: Any, nearest: int = NEAREST) -> Any:
         """Say what each image is, or that it is none of the classes.
 
         Parameters
@@ -205,6 +206,8 @@ class ImageClassifier:
         images : ImageSource, folder, or a sequence of these
             A path, bytes, a Pillow image or a uint8 array of shape (height, width[, channels]); a
             folder, of which every file is taken; or many of these.
+        nearest : int, default=5
+            How many training images each answer names in its `nearest`.
 
         Returns
         -------
@@ -212,11 +215,14 @@ class ImageClassifier:
             One `Prediction` for one image, and `Predictions` for a folder or a sequence.
         """
         if _is_one_image(images):
-            return self._predict_sources([images])[0]
-        return self._predict_sources(list(from_images(images).sources))
+            return self._predict_sources([images], nearest)[0]
+        return self._predict_sources(list(from_images(images).sources), nearest)
 
     def stream(
-        self, images: Iterable[ImageSource], threshold: float | None = None
+        self,
+        images: Iterable[ImageSource],
+        threshold: float | None = None,
+        nearest: int = NEAREST,
     ) -> Iterator[Prediction]:
         """Yield a prediction for each image, in memory that does not grow with their number.
 
@@ -226,11 +232,14 @@ class ImageClassifier:
             Taken one by one.
         threshold : float or None
             Decide by this instead of the model's own threshold.
+        nearest : int, default=5
+            How many training images each answer names in its `nearest`.
 
         Raises
         ------
         InvalidParameterError
-            If `images` is a single image or a folder, or `threshold` is no finite number.
+            If `images` is a single image or a folder, `threshold` is no finite number, or `nearest`
+            no whole number from 0 up.
         """
         model = self.contents.model
         if isinstance(images, (str, os.PathLike, bytes, Image.Image)):
@@ -244,23 +253,25 @@ class ImageClassifier:
                     f"The 'threshold' parameter must be a finite number. Got {threshold!r} instead."
                 )
             model = replace(model, threshold=float(threshold))
-        return self._stream(images, model)
+        return self._stream(images, model, neighbour_count(nearest))
 
-    def _stream(self, images: Iterable[ImageSource], model: OpenSetModel) -> Iterator[Prediction]:
+    def _stream(
+        self, images: Iterable[ImageSource], model: OpenSetModel, nearest: int
+    ) -> Iterator[Prediction]:
         embedder = self._open_embedder()
         paths: list[str | None] = []
 
         def noted() -> Iterator[ImageSource]:
             for image in images:
-                paths.append(_path(image))
+                paths.append(path_of(image))
                 yield image
 
         sources: Iterable[ImageSource] = images if isinstance(images, list) else noted()
         if isinstance(images, list):  # of known length, so that the progress bar knows the end
-            paths = [_path(image) for image in images]
+            paths = [path_of(image) for image in images]
         for embeddings in embedder.stream(sources, chunk=CHUNK):
             n = len(embeddings)
-            yield from model.predict(embeddings.layers, paths[:n], embeddings.errors)
+            yield from model.predict(embeddings.layers, paths[:n], embeddings.errors, nearest)
             del paths[:n]
 
     def evaluate(
@@ -319,9 +330,9 @@ class ImageClassifier:
         )
         return evaluation, unreadable
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the model to one file; see `outgroup.artifact`."""
-        return save_model(self.contents, path)
+    def save(self, path: str | os.PathLike[str], paths: bool = True) -> Path:
+        """Write the model to one file, with or without the paths of training images in it."""
+        return save_model(self.contents if paths else self.contents.without_paths(), path)
 
     @classmethod
     def load(
@@ -374,10 +385,10 @@ class ImageClassifier:
         embeddings = embedder.embed(samples.sources)
         return prepare(samples, embeddings, names, embedded_garbage(embedder, self.seed))
 
-    def _predict_sources(self, sources: list[ImageSource]) -> Predictions:
+    def _predict_sources(self, sources: list[ImageSource], nearest: int = NEAREST) -> Predictions:
         embeddings = self._open_embedder().embed(sources)
-        paths = [_path(source) for source in sources]
-        return self.contents.model.predict(embeddings.layers, paths, embeddings.errors)
+        paths = [path_of(source) for source in sources]
+        return self.contents.model.predict(embeddings.layers, paths, embeddings.errors, nearest)
 
     def _open_embedder(self) -> Embedder:
         if self._embedder is None:
@@ -400,7 +411,3 @@ def _is_one_image(images: Any) -> bool:
     if isinstance(images, (bytes, Image.Image)):
         return True
     return isinstance(images, (str, os.PathLike)) and not os.path.isdir(images)
-
-
-def _path(source: ImageSource) -> str | None:
-    return str(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else None

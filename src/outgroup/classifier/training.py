@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from outgroup.artifact import TrainingInfo
 from outgroup.datasets import Samples, Skipped
 from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidDataError
+from outgroup.images import ImageSource
 from outgroup.model import TrainingSet
 from outgroup.strategies import Features, take
 
@@ -60,8 +62,8 @@ def prepare(
     """Make a training set of what can be learned from.
 
     Rows are put in the order of their content, so that the same images give the same model whatever
-    the order of the files. Copies of one image become one group, because a copy on the other side
-    of a split would give the answer away.
+    the order of the files; copies of one image in the order of their paths. These become one group,
+    because a copy on the other side of a split would give the answer away.
 
     Parameters
     ----------
@@ -109,8 +111,15 @@ def prepare(
     if lost:  # a model without the class would call all its images other
         raise InvalidDataError(_class_lost(lost[0], labels, [*unreadable, *contradictory], paths))
 
+    kept_paths = [path_of(source) for source in samples.sources]
     rows = sorted(
-        usable, key=lambda i: (str(digests[i]), samples.origins[i], samples.groups[i] or "")
+        usable,
+        key=lambda i: (
+            str(digests[i]),
+            samples.origins[i],
+            samples.groups[i] or "",
+            kept_paths[i] or "",
+        ),
     )
     counts = Counter(labels[i] for i in rows)
     n_others = counts.pop(None, 0)
@@ -127,10 +136,16 @@ def prepare(
         [labels[i] for i in rows],
         _groups([samples.groups[i] for i in rows], [digests[i] for i in rows]),
         [samples.origins[i] for i in rows],
+        [kept_paths[i] for i in rows],
         [(collections or samples.origins)[i] for i in rows],
         probes,
     )
     return data, report, _fingerprint([(digests[i], labels[i]) for i in rows])
+
+
+def path_of(source: ImageSource) -> str | None:
+    """Return the path of an image as it was given, None for an image in memory."""
+    return str(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else None
 
 
 def _groups(groups: list[str | None], digests: list[str | None]) -> list[str | None]:

@@ -13,6 +13,7 @@ from outgroup.cli.output import errors, printable, tell_files
 
 if TYPE_CHECKING:
     from outgroup.images import ImageSource
+    from outgroup.predictions import Prediction
 
 
 def predict(
@@ -29,6 +30,17 @@ def predict(
         float | None,
         typer.Option(metavar="SCORE", help="Decide by this instead of the model's threshold."),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Also say which share of known images has a lower other-score, and which training "
+            "images are nearest.",
+        ),
+    ] = False,
+    nearest: Annotated[
+        int, typer.Option(metavar="COUNT", help="Training images that --explain names.")
+    ] = 5,
 ) -> None:
     """Say what each image is. Exit code 3 if some could not be read."""
     from outgroup.classifier import load
@@ -36,18 +48,39 @@ def predict(
     classifier = load(model)
     sources = [source for path in paths for source in _sources(path)]
     n_unreadable = 0
-    for answer in classifier.stream(sources, threshold=threshold):
+    for answer in classifier.stream(sources, threshold, nearest):
         n_unreadable += answer.reason == "unreadable"
         if json:
-            line = answer.to_json()
+            line = answer.to_json(explain)
         else:
-            said = answer.error if answer.error else answer.label or other_word
-            mark = "unreadable" if answer.error else f"{answer.other_score:.4g}"
-            line = "\t".join(map(printable, (str(answer.path), said, mark)))
+            line = "\t".join(map(printable, _columns(answer, other_word, explain)))
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
     if n_unreadable:
         raise typer.Exit(3)
+
+
+def _columns(answer: Prediction, other_word: str, explain: bool) -> list[str]:
+    """Return path, answer and other-score; the reason, if it is other; what explains it."""
+    if answer.error:
+        return [str(answer.path), answer.error, "unreadable"]
+    columns = [str(answer.path), answer.label or other_word, f"{answer.other_score:.4g}"]
+    if answer.other:
+        columns.append(_why(answer))
+    if explain:
+        columns.append(f"score above {answer.percentile:.3g} % of known images")
+        columns += [
+            f"{near.distance:.3f} from {near.label or other_word} {near.path or ''}".rstrip()
+            for near in answer.nearest
+        ]
+    return columns
+
+
+def _why(answer: Prediction) -> str:
+    if answer.reason == "ambiguous":
+        scores = answer.probabilities
+        return "between " + " and ".join(sorted(scores, key=lambda name: -scores[name])[:2])
+    return "like none of the classes"
 
 
 def _sources(path: str) -> Sequence[ImageSource]:

@@ -29,6 +29,10 @@ def train(
     backbone: options.BackboneName = "efficientnet-lite0",
     seed: options.Seed = 0,
     no_cache: options.NoCache = False,
+    no_paths: Annotated[
+        bool,
+        typer.Option("--no-paths", help="Keep no paths of training images in the model file."),
+    ] = False,
     json: options.Json = False,
 ) -> None:
     """Train a classifier that knows when an image is none of its classes."""
@@ -45,7 +49,7 @@ def train(
         cache=not no_cache,
     )
     classifier.fit(data, other=options.negatives(other, pool))
-    classifier.save(out)
+    classifier.save(out, paths=not no_paths)
     _report(classifier, out, json)
 
 

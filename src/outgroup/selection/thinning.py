@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from outgroup.model import TrainingSet
 from outgroup.strategies import take
@@ -45,15 +50,10 @@ def thinned(data: TrainingSet, max_rows: int = MAX_ROWS, seed: int = 0) -> Train
         kept.append(rng.choice(rows, size, replace=False))
     rows = np.sort(np.concatenate(kept))
 
-    def some(column: object) -> list[str] | None:
-        return None if column is None else [column[i] for i in rows]  # type: ignore[index]
+    columns = ("groups", "origins", "paths", "collections")
+    some: dict[str, Any] = {name: _some(getattr(data, name), rows) for name in columns}
+    return replace(data, features=take(data.features, rows), y=data.y[rows], **some)
 
-    return TrainingSet(
-        take(data.features, rows),
-        data.y[rows],
-        data.classes,
-        some(data.groups),
-        some(data.origins),
-        some(data.collections),
-        data.probes,
-    )
+
+def _some(column: Sequence[Any] | None, rows: NDArray[np.int64]) -> list[Any] | None:
+    return None if column is None else [column[i] for i in rows]
