@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+
+from outgroup.selection.unknowns import (
+    LEFT_OUT,
+    NEGATIVES,
+    NEGLIGIBLE,
+    Unknowns,
+    choose,
+    choose_nested,
+)
+
+
+def unknowns(*parts: tuple[str, str, list[str], int]) -> Unknowns:
+    """Make unknowns of (kind, source, clusters, images in each cluster); a block a source."""
+    rows = [(k, s, c, s) for k, s, clusters, n in parts for c in clusters for _ in range(n)]
+    return Unknowns(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def share_of_each(unknown: Unknowns, shares: dict[str, float]) -> np.ndarray:
+    """Accept the given share of the images of each cluster, the first ones."""
+    accepted = np.zeros(len(unknown), dtype=bool)
+    for cluster, share in shares.items():
+        rows = np.flatnonzero(unknown.cluster == cluster)
+        accepted[rows[: round(share * len(rows))]] = True
+    return accepted
+
+
+def test_kinds_weigh_the_same_and_sources_within_them_too() -> None:
+    unknown = unknowns(
+        (LEFT_OUT, "cat", ["cat"], 10),
+        (LEFT_OUT, "dog", ["dog"], 30),
+        (NEGATIVES, "pool", ["p"], 5),
+    )
+    weights = unknown.weights()
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights[unknown.source == "cat"].sum() == pytest.approx(0.25)
+    assert weights[unknown.source == "dog"].sum() == pytest.approx(0.25)
+    assert weights[unknown.source == "pool"].sum() == pytest.approx(0.5)
+    some = unknown.weights(unknown.source != "cat")
+    assert some[unknown.source == "cat"].sum() == 0.0
+    assert some[unknown.source == "dog"].sum() == pytest.approx(0.5)
+
+
+def test_the_standard_error_is_that_of_a_mean_over_classes_however_many_images() -> None:
+    values = np.array([0.1, 0.3, 0.2, 0.6])
+    for n in (10, 1000):
+        unknown = unknowns(*((LEFT_OUT, c, [c], n) for c in "abcd"))
+        accepted = share_of_each(unknown, dict(zip("abcd", values, strict=True)))
+        assert unknown.mean(accepted) == pytest.approx(values.mean())
+        assert unknown.standard_error(accepted) == pytest.approx(values.std(ddof=1) / 2)
+
+
+def test_the_standard_error_of_one_folder_is_that_of_its_images() -> None:
+    unknown = unknowns((NEGATIVES, "pool", ["pool"], 400))
+    accepted = share_of_each(unknown, {"pool": 0.1})
+    assert unknown.standard_error(accepted) == pytest.approx(np.sqrt(0.1 * 0.9 / 399))
+
+
+@pytest.mark.slow
+def test_the_standard_error_covers_the_mean_of_new_clusters() -> None:
+    rng = np.random.default_rng(0)
+    unknown = unknowns((NEGATIVES, "pool", [f"folder {i}" for i in range(30)], 20))
+    covered = []
+    for _ in range(400):
+        shares = rng.beta(1, 4, 30)  # folders differ; 1/5 on average
+        accepted = rng.random(len(unknown)) < np.repeat(shares, 20)
+        error = unknown.standard_error(accepted)
+        covered.append(abs(unknown.mean(accepted) - 0.2) < 1.96 * error)
+    assert 0.90 < np.mean(covered) < 0.985
+
+
+FOLDERS = [f"folder {i}" for i in range(40)]
+MANY = unknowns((NEGATIVES, "pool", FOLDERS, 50))
+FEW = unknowns(*((LEFT_OUT, c, [c], 50) for c in "abc"))
+
+
+def test_the_best_is_taken_where_it_is_clearly_better() -> None:
+    bad = share_of_each(MANY, dict.fromkeys(FOLDERS, 0.4))
+    good = share_of_each(MANY, dict.fromkeys(FOLDERS, 0.1))
+    assert choose([bad, good], MANY) == choose([bad, good], MANY, default=0) == 1
+
+
+def test_of_equals_the_simpler_is_taken() -> None:
+    same = share_of_each(MANY, dict.fromkeys(FOLDERS, 0.1))
+    assert choose([same, same, same], MANY, default=2) == 0
+
+
+def test_a_difference_too_small_to_matter_is_none() -> None:
+    good = share_of_each(MANY, {})
+    almost = good.copy()
+    almost[: int(NEGLIGIBLE * len(MANY) / 4)] = True
+    assert choose([almost, good], MANY, default=1) == 0
+
+
+def test_where_little_is_shown_the_default_stays() -> None:
+    """Three classes that disagree say nothing: neither the luckier nor the simpler is taken."""
+    default = share_of_each(FEW, {"a": 0.1, "b": 0.2, "c": 0.0})
+    luckier = share_of_each(FEW, {"a": 0.0, "b": 0.0, "c": 0.2})
+    assert choose([luckier, default], FEW, default=1) == 1
+    assert choose([luckier, default], FEW) == 0
+
+
+def test_a_choice_that_may_not_look_at_rows_does_not() -> None:
+    both = unknowns((NEGATIVES, "x", ["x"], 50), (NEGATIVES, "y", ["y"], 50))
+    on_x, on_y = (share_of_each(both, {name: 1.0}) for name in "xy")
+    assert choose([on_x, on_y], both, rows=both.source == "x") == 1
+    assert choose([on_x, on_y], both, rows=both.source == "y") == 0
+
+
+def test_the_nested_figure_is_free_of_the_luck_of_the_winner() -> None:
+    """Of many strategies that only differ by luck the winner looks better than it will be."""
+    rng = np.random.default_rng(0)
+    unknown = unknowns(*((NEGATIVES, f"source {i}", [f"source {i}"], 20) for i in range(10)))
+    winners, nested = [], []
+    for _ in range(30):
+        accepted = [rng.random(len(unknown)) < 0.3 for _ in range(20)]
+        winners.append(unknown.mean(accepted[choose(accepted, unknown)]))
+        nested.append(unknown.mean(choose_nested(accepted, unknown)))
+    assert np.mean(winners) < 0.27
+    assert abs(np.mean(nested) - 0.3) < 0.015
