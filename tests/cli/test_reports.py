@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -105,6 +106,17 @@ def test_compare_lists_the_strategies_and_chooses_one(
         assert row["known_rejected"]["n"] == 75
         kinds = {source["kind"] for source in row["sources"]}
         assert kinds == {"left-out classes", "held-out negatives", "synthetic garbage"}
+
+
+def test_compare_draws_a_picture(run: Run, photos: Path, quick: str, tmp_path: Path) -> None:
+    plot = tmp_path / "compared.svg"
+    options = ("--backbone", quick, "--strategy", "detector", "--strategy", "softmax")
+    assert run("compare", photos, *options, "--plot", plot).exit_code == 0
+    texts = [text.text for text in ElementTree.parse(plot).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"detector", "softmax", "left-out classes", "synthetic garbage"} <= {*texts}
+    result = run("compare", photos, *options, "--plot", tmp_path / "no" / "folder.svg")
+    assert result.exit_code == 2
+    assert "'--plot'" in result.stderr
 
 
 def test_compare_takes_the_strategies_that_are_named(run: Run, photos: Path, quick: str) -> None:

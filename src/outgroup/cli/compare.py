@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,10 @@ def compare(
     ] = None,
     max_known_rejected: options.MaxKnownRejected = None,
     backbone: options.BackboneName = "efficientnet-lite0",
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a picture of the comparison, as SVG."),
+    ] = None,
     seed: options.Seed = 0,
     no_cache: options.NoCache = False,
     json: options.Json = False,
@@ -40,6 +45,8 @@ def compare(
     """Measure strategies by unknowns that they have not seen, and say which is best."""
     from outgroup.classifier import ImageClassifier
 
+    if plot is not None:
+        options.check_writable(plot, "--plot")
     classifier = ImageClassifier(
         backbone=backbone,
         max_known_rejected="auto" if max_known_rejected is None else max_known_rejected,
@@ -49,6 +56,8 @@ def compare(
     comparison = classifier.compare(data, options.negatives(other, pool), strategy)
     assert classifier.report is not None
     tell_left_out(classifier.report)
+    if plot is not None:
+        plot.write_text(_picture(comparison), "utf-8")
     if json:
         print_json(comparison.to_dict())
     else:
@@ -114,6 +123,19 @@ def _report_sources(comparison: Comparison, sources: list[tuple[str, str]]) -> N
         rows.append((source, KINDS[kind], str(chosen or "none"), least))
     columns = ("unknown", "kind", f"{comparison.choice.name}: accepted %", "least accepted by")
     results().print(table("By source, with 95 % intervals", columns, rows, numbers=False))
+
+
+def _picture(comparison: Comparison) -> str:
+    from outgroup.plots.shares import Share, share_plot
+
+    rows = {}
+    for result in comparison.results:
+        if result.accepted is not None:
+            shares = {kind: result.of_kind(kind) for kind in KINDS}
+            parts = {kind: share for kind, share in shares.items() if share is not None}
+            rows[result.name] = Share(result.accepted, result.standard_error or 0.0, parts)
+    title = f"Unknown images accepted, {comparison.share:.0%} of known ones called other"
+    return share_plot(rows, comparison.choice.name, title)
 
 
 def _percent(rate: Rate | None) -> str:

@@ -72,7 +72,7 @@ def negatives(other: list[Path] | None, pool: list[Path] | None) -> list[Path] |
     return [*(other or []), *(pool or [])] or None
 
 
-def check_writable(out: Path) -> None:
+def check_writable(out: Path, name: str = "--out") -> None:
     """Refuse an output file that can't be written before any work is done for it.
 
     Raises
@@ -89,5 +89,5 @@ def check_writable(out: Path) -> None:
     else:
         return
     raise InvalidParameterError(
-        f"The '--out' parameter must be a file in a folder that exists. Got {out}, {problem}."
+        f"The {name!r} parameter must be a file in a folder that exists. Got {out}, {problem}."
     )

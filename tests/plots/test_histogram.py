@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from outgroup.plots import BINS, KNOWN_COLOUR, OTHER_COLOUR, score_histogram
+from outgroup.plots import score_histogram
+from outgroup.plots.histogram import BINS, KNOWN_COLOUR, OTHER_COLOUR
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -1,14 +1,15 @@
-"""Pictures as SVG text: nothing to install, and every browser shows them."""
+"""Histograms of other-scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-WIDTH, ROW, TOP, LEFT, BOTTOM = 760, 92, 64, 190, 46
+from outgroup.plots._svg import WIDTH, opening, text
+
+ROW, TOP, LEFT, BOTTOM = 92, 64, 190, 46
 BINS = 60
 KNOWN_COLOUR, OTHER_COLOUR = "#2a6f97", "#c44536"
 
@@ -53,12 +54,7 @@ def score_histogram(
         share = (value - edges[0]) / (edges[-1] - edges[0])
         return LEFT + float(np.clip(share, 0.0, 1.0)) * (WIDTH - LEFT - 20)
 
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'font-family="system-ui, sans-serif" font-size="13">',
-        f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        f'<text x="16" y="28" font-size="17" font-weight="600">{_text(title)}</text>',
-    ]
+    lines = opening(height, title)
     for row, (name, one) in enumerate(values.items()):
         base = TOP + ROW * (row + 1) - 12
         colour = KNOWN_COLOUR if name == known else OTHER_COLOUR
@@ -96,7 +92,7 @@ def _row(
     share = f"{100 * np.mean(scores > threshold):.1f} %" if len(scores) else "none"
     said = f"{share} {'called other' if is_known else 'caught'}"
     return [
-        f'<text x="16" y="{base - 34}" font-weight="600">{_text(name)}</text>',
+        f'<text x="16" y="{base - 34}" font-weight="600">{text(name)}</text>',
         f'<text x="16" y="{base - 17}" fill="#555">{len(scores):,} images</text>',
         f'<text x="16" y="{base - 2}" fill="#555">{said}</text>',
     ]
@@ -105,8 +101,3 @@ def _row(
 def _finite(scores: ArrayLike) -> NDArray[np.float64]:
     values = np.asarray(scores, dtype=np.float64)
     return values[np.isfinite(values)]
-
-
-def _text(text: str) -> str:
-    """Escape text for XML, which has no way to write most control characters and no surrogates."""
-    return escape("".join(char if char.isprintable() else "?" for char in text))

@@ -1,0 +1,188 @@
+"""Whether the comparison of strategies is honest, and what it chooses the best.
+
+In each split every strategy is compared on training images alone, then fitted, and measured on test
+images: unknowns of kinds that were in no training data. The table sets the share of unknowns that
+the comparison expected beside the true one, the correlation of their order, and how many points
+what ``auto`` takes is behind the best strategy in hindsight.
+
+Run from the root of the repository, some ten minutes on two cores::
+
+    python benchmarks/selection.py ZOO
+
+which writes ``benchmarks/results/selection.json``. ZOO is described in ``benchmarks/embedded.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from embedded import Embedded
+from scipy.stats import spearmanr
+from setting import machine, versions
+from sklearn.datasets import load_digits
+
+from outgroup.errors import OutgroupError
+from outgroup.metrics import Rate
+from outgroup.model import TrainingSet, fit_model
+from outgroup.selection import LINEUP, choose_strategy, compare_strategies, select_strategy
+
+RESULTS = Path(__file__).parent / "results" / "selection.json"
+CLASSES = ("cat", "dog", "giraffe")
+FEW = 15
+
+
+@dataclass
+class Split:
+    """Training data, and test images by layer: known ones, and unknown ones by kind."""
+
+    name: str
+    data: TrainingSet
+    known: dict[str, np.ndarray]
+    unknown: dict[str, dict[str, np.ndarray]]
+
+
+def splits(zoo: Embedded) -> Iterator[Split]:
+    """Yield all splits; what is unknown in the test is in no training data."""
+    none = np.array([], dtype=np.int64)
+    near, pool = zoo.rows("other_near"), zoo.rows("pool")
+    train, test = zoo.rows("train"), zoo.take(zoo.rows("test"))
+    unknown = {name: zoo.take(zoo.rows(f"test_unknown_{name}")) for name in ("near", "far")}
+    yield Split(
+        "zoo, look-alikes and pool",
+        zoo.training_set(train, np.concatenate([near, pool])),
+        test,
+        unknown,
+    )
+    yield Split("zoo, no negatives", zoo.training_set(train, none), test, unknown)
+
+    few = np.concatenate([zoo.rows("train", [name])[:FEW] for name in CLASSES])
+    yield Split(f"zoo, {FEW} images a class, pool", zoo.training_set(few, pool), test, unknown)
+    yield Split(
+        f"zoo, {FEW} images a class, no negatives", zoo.training_set(few, none), test, unknown
+    )
+
+    kinds = sorted({*zoo.kind[near]})
+    known, left = kinds[::2], kinds[1::2]
+    of_known = [zoo.rows("other_near", [kind]) for kind in known]
+    half = np.concatenate([rows[::2] for rows in of_known])
+    rest = zoo.take(np.concatenate([rows[1::2] for rows in of_known]))
+    others = {
+        "near": zoo.take(np.concatenate([train, zoo.rows("other_near", left)])),
+        "far": unknown["far"],
+    }
+    yield Split("other animals, pool", zoo.training_set(half, pool), rest, others)
+    yield Split("other animals, no negatives", zoo.training_set(half, none), rest, others)
+
+    X, y = load_digits(return_X_y=True)
+    X = X.astype(np.float32)
+    labels = [str(digit) if digit < 6 else None for digit in y]
+    chosen = np.arange(len(y)) % 2 == 0
+    known_test = {"last": X[~chosen & (y < 6)]}
+    far = {"near": {"last": X[y >= 8]}}
+    for name, used in (("digits, no negatives", y < 6), ("digits, 6 and 7 as negatives", y < 8)):
+        rows = np.flatnonzero(chosen & used)
+        data = TrainingSet.from_labels(
+            {"last": X[rows]}, [labels[i] for i in rows], origins=[str(y[i]) for i in rows]
+        )
+        yield Split(name, data, known_test, far)
+
+
+def measure(split: Split) -> dict[str, Any]:
+    """Compare, fit and measure every strategy on one split."""
+    start = time.perf_counter()
+    compared = compare_strategies(split.data, LINEUP)
+    seconds = time.perf_counter() - start
+    start = time.perf_counter()
+    _, chosen = select_strategy("auto", split.data)
+    auto_seconds = time.perf_counter() - start
+    rows = []
+    for result in compared.results:
+        if result.problem is not None:
+            continue
+        try:
+            model = fit_model(split.data, choose_strategy(result.name))
+        except OutgroupError as error:
+            rows.append({"name": result.name, "problem": str(error)})
+            continue
+        scores = model.strategy.score(split.known).other_score
+        true = {
+            kind: model.strategy.score(features).other_score <= model.threshold
+            for kind, features in split.unknown.items()
+        }
+        rows.append(
+            {
+                "name": result.name,
+                "expected_accepted": result.accepted,
+                "standard_error": result.standard_error,
+                "known_rejected": Rate(
+                    int((scores > model.threshold).sum()), len(scores)
+                ).to_dict(),
+                **{
+                    f"{kind}_accepted": Rate(int(a.sum()), len(a)).to_dict()
+                    for kind, a in true.items()
+                },
+                "true_accepted": float(np.mean([a.mean() for a in true.values()])),
+            }
+        )
+    able = [row for row in rows if "problem" not in row]
+    expected = [row["expected_accepted"] for row in able]
+    near = [row["near_accepted"]["value"] for row in able]
+    true_accepted = {row["name"]: row["true_accepted"] for row in able}
+    assert chosen is not None
+    picked, best = chosen.choice.name, min(true_accepted, key=lambda name: true_accepted[name])
+    return {
+        "split": split.name,
+        "auto": picked,
+        "auto_expected": chosen.choice.accepted,
+        "auto_true": true_accepted[picked],
+        "best": best,
+        "best_true": true_accepted[best],
+        "points_behind": 100 * (true_accepted[picked] - true_accepted[best]),
+        "spearman_near": None if None in expected else float(spearmanr(expected, near).statistic),
+        "compare_seconds": seconds,
+        "auto_seconds": auto_seconds,
+        "strategies": rows,
+    }
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("zoo", type=Path)
+    zoo = Embedded.load(parser.parse_args().zoo)
+    found = {"machine": machine(), "versions": versions(), "splits": []}
+    for split in splits(zoo):
+        result = measure(split)
+        found["splits"].append(result)
+        print(
+            f"\n{split.name}: auto takes {result['auto']}, best is {result['best']}, "
+            f"{result['points_behind']:.1f} points behind, "
+            f"Spearman {result['spearman_near'] or float('nan'):.2f}, "
+            f"{result['compare_seconds']:.0f} s, auto {result['auto_seconds']:.0f} s"
+        )
+        for row in result["strategies"]:
+            print(
+                "   ",
+                row["name"].ljust(30),
+                *(
+                    f"{name} {100 * (v['value'] if isinstance(v, dict) else v):.1f}"
+                    for name, v in row.items()
+                    if name != "name" and v is not None
+                ),
+                flush=True,
+            )
+    behind = [result["points_behind"] for result in found["splits"]]
+    found["mean_points_behind"] = float(np.mean(behind))
+    print(f"\nOn average {np.mean(behind):.2f} points behind the best in hindsight.")
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

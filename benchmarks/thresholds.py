@@ -1,0 +1,133 @@
+"""Whether the threshold of every strategy keeps what it says, on images it was not fitted to.
+
+For 50 seeded splits of the known images of the zoo (400 to train on, 371 new, and 800 of the
+negatives), and for 50 simulated data sets (three Gaussian classes, 100 rows each, and 200
+negatives; 20,000 new rows, so that the truth is known), each strategy is fitted as always and its
+threshold held against new known images:
+
+* the mean share of new known images that is kept, where 95 % are expected;
+* how often the certificate's promise is kept. In a split of the zoo the share of new images is
+  itself only counted on 371, so "kept" there means that the count does not contradict the promise
+  (one-sided binomial test at 5 %); in the simulation it means that the true share is within it.
+
+Run from the root of the repository, forty minutes on one core::
+
+    OPENBLAS_NUM_THREADS=1 python benchmarks/thresholds.py ZOO
+
+which writes ``benchmarks/results/thresholds.json``. ZOO is described in ``benchmarks/embedded.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from embedded import Embedded
+from scipy.stats import binom
+from setting import machine, versions
+
+from outgroup.model import TrainingSet, fit_model
+from outgroup.selection import LINEUP, choose_strategy
+
+RESULTS = Path(__file__).parent / "results" / "thresholds.json"
+N_NEGATIVES, N_FRESH = 800, 20_000
+PARTS = ("train", "test", "other_near", "pool")
+
+#: Training data, new known rows by layer, and whether their share is the truth.
+Case = tuple[TrainingSet, dict[str, np.ndarray], bool]
+
+
+def zoo_splits(zoo: Embedded, repeats: int) -> Iterator[Case]:
+    """Deal the known images anew, as many of each class as the zoo has for training."""
+    known, train = np.r_[zoo.rows("train"), zoo.rows("test")], zoo.rows("train")
+    negatives = np.r_[zoo.rows("other_near"), zoo.rows("pool")]
+    for seed in range(repeats):
+        rng = np.random.default_rng(seed)
+        chosen = np.concatenate(
+            [
+                rng.permutation(known[zoo.kind[known] == name])[: (zoo.kind[train] == name).sum()]
+                for name in np.unique(zoo.kind[train])
+            ]
+        )
+        some = np.sort(rng.permutation(negatives)[:N_NEGATIVES])
+        new = np.setdiff1d(known, chosen)
+        yield zoo.training_set(np.sort(chosen), some), zoo.take(new), False
+
+
+def simulated(repeats: int, d: int = 64) -> Iterator[Case]:
+    """Draw Gaussian classes with a falling spectrum, and negatives of four other kinds."""
+    spread = (1.0 + np.arange(d)) ** -0.5
+    spread *= np.sqrt(d / (spread**2).sum())
+    for seed in range(repeats):
+        rng = np.random.default_rng(seed)
+        means = rng.normal(size=(7, d))
+        means = 4.0 * means / np.linalg.norm(means, axis=1, keepdims=True) + 0.5 * rng.normal(
+            size=d
+        )
+
+        def draw(kind: np.ndarray) -> np.ndarray:
+            noise = rng.normal(size=(len(kind), d)) * spread  # noqa: B023 (drawn at once)
+            return (means[kind] + noise).astype(np.float32)  # noqa: B023
+
+        kind = np.r_[np.repeat([0, 1, 2], 100), 3 + np.arange(200) % 4]
+        labels = [str(k) if k < 3 else None for k in kind]
+        data = TrainingSet.from_labels({"last": draw(kind)}, labels)
+        yield data, {"last": draw(np.arange(N_FRESH) % 3)}, True
+
+
+def measure(cases: Iterator[Case]) -> dict[str, dict[str, Any]]:
+    """Fit every strategy to every case."""
+    kept: dict[str, list[float]] = {name: [] for name in LINEUP}
+    promised: dict[str, list[bool]] = {name: [] for name in LINEUP}
+    for number, (data, new, is_truth) in enumerate(cases):
+        for name in LINEUP:
+            model = fit_model(data, choose_strategy(name))
+            rejected = int((model.strategy.score(new).other_score > model.threshold).sum())
+            n, bound = len(new["last"]), model.certificate.promises[0].bound
+            kept[name].append(1.0 - rejected / n)
+            contradicted = rejected / n > bound
+            if not is_truth:
+                contradicted = float(binom.sf(rejected - 1, n, bound)) < 0.05
+            promised[name].append(not contradicted)
+        print(number, flush=True)
+    return {
+        name: {
+            "n": len(kept[name]),
+            "mean_kept": float(np.mean(kept[name])),
+            "least_kept": float(np.min(kept[name])),
+            "most_kept": float(np.max(kept[name])),
+            "promise_kept": int(np.sum(promised[name])),
+        }
+        for name in LINEUP
+    }
+
+
+def main() -> None:
+    """Measure, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("zoo", type=Path)
+    parser.add_argument("--repeats", type=int, default=50)
+    arguments = parser.parse_args()
+    zoo = Embedded.load(arguments.zoo, PARTS)
+    found = {
+        "machine": machine(),
+        "versions": versions(),
+        "zoo": measure(zoo_splits(zoo, arguments.repeats)),
+        "simulated": measure(simulated(arguments.repeats)),
+    }
+    for world in ("zoo", "simulated"):
+        print(f"\n{world}: kept on average (least, most), promise kept")
+        for name, row in found[world].items():
+            print(
+                f"  {name:30s} {row['mean_kept']:.1%} ({row['least_kept']:.1%}, "
+                f"{row['most_kept']:.1%})  {row['promise_kept']} of {row['n']}"
+            )
+    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
