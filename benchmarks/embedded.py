@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from outgroup.backbones import get_backbone
+from outgroup.classifier.negatives import embedded_garbage
 from outgroup.datasets import Samples, from_images
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.model import TrainingSet
@@ -22,21 +23,22 @@ PARTS = ("train", "test", "other_near", "pool", "test_unknown_near", "test_unkno
 
 @dataclass
 class Embedded:
-    """Embeddings of images by layer, and which part and folder each is from."""
+    """Embeddings of images by layer, which part and folder each is from, and of garbage."""
 
     layers: dict[str, np.ndarray]
     part: np.ndarray
     kind: np.ndarray
+    probes: dict[str, dict[str, np.ndarray]]
 
     @classmethod
     def load(cls, root: Path, parts: Sequence[str] = PARTS) -> Embedded:
-        """Embed the parts that are named, or take them from the cache."""
+        """Embed the parts that are named, and garbage, or take them from the cache."""
         samples = {part: from_images(root / part) for part in parts}
         every = Samples.concatenate(samples.values())
         embedder = Embedder(get_backbone("efficientnet-lite0"), cache=EmbeddingCache())
         layers = embedder.embed(every.sources).layers
         part = np.repeat(list(samples), [len(s) for s in samples.values()])
-        return cls(layers, part, np.array(every.origins))
+        return cls(layers, part, np.array(every.origins), embedded_garbage(embedder, seed=0))
 
     def rows(self, part: str, kinds: Sequence[str] | None = None) -> np.ndarray:
         """Return the rows of a part, or of some of its folders."""
@@ -48,11 +50,12 @@ class Embedded:
         return {name: values[rows] for name, values in self.layers.items()}
 
     def training_set(self, known: np.ndarray, negatives: np.ndarray) -> TrainingSet:
-        """Return a training set of known rows, named by their folder, and negatives."""
+        """Return a training set of known rows, named by their folder, negatives and probes."""
         rows = np.concatenate([known, negatives])
         return TrainingSet.from_labels(
             self.take(rows),
             [*map(str, self.kind[known]), *(None for _ in negatives)],
             origins=self.kind[rows].tolist(),
             collections=self.part[rows].tolist(),
+            probes=self.probes,
         )

@@ -80,18 +80,31 @@ def splits(zoo: Embedded) -> Iterator[Split]:
     yield Split("other animals, pool", zoo.training_set(half, pool), rest, others)
     yield Split("other animals, no negatives", zoo.training_set(half, none), rest, others)
 
+    yield from digits()
+
+
+def digits() -> Iterator[Split]:
+    """Yield splits in which two digits are unknown, each pair in turn; two more are negatives."""
     X, y = load_digits(return_X_y=True)
     X = X.astype(np.float32)
-    labels = [str(digit) if digit < 6 else None for digit in y]
-    chosen = np.arange(len(y)) % 2 == 0
-    known_test = {"last": X[~chosen & (y < 6)]}
-    far = {"near": {"last": X[y >= 8]}}
-    for name, used in (("digits, no negatives", y < 6), ("digits, 6 and 7 as negatives", y < 8)):
-        rows = np.flatnonzero(chosen & used)
-        data = TrainingSet.from_labels(
-            {"last": X[rows]}, [labels[i] for i in rows], origins=[str(y[i]) for i in rows]
-        )
-        yield Split(name, data, known_test, far)
+    even = np.arange(len(y)) % 2 == 0
+    for first in range(0, 10, 2):
+        unknown = np.isin(y, (first, first + 1))
+        negative = np.isin(y, ((first + 2) % 10, (first + 3) % 10))
+        known = ~unknown & ~negative
+        for name, used in (("no negatives", known), ("two as negatives", ~unknown)):
+            rows = np.flatnonzero(even & used)
+            data = TrainingSet.from_labels(
+                {"last": X[rows]},
+                [None if negative[i] else str(y[i]) for i in rows],
+                origins=[str(y[i]) for i in rows],
+            )
+            yield Split(
+                f"digits, {first} and {first + 1} unknown, {name}",
+                data,
+                {"last": X[~even & known]},
+                {"near": {"last": X[unknown]}},
+            )
 
 
 def measure(split: Split) -> dict[str, Any]:

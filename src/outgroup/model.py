@@ -307,8 +307,25 @@ def check_suits(strategy: Strategy, data: TrainingSet) -> None:
         )
 
 
-def deal(data: TrainingSet, n_folds: int, seed: int) -> NDArray[np.int64]:
-    """Deal known images by class, and negatives by folder so that each meets unseen kinds."""
+def deal(
+    data: TrainingSet, n_folds: int, seed: int, min_folders: int | None = None
+) -> NDArray[np.int64]:
+    """Deal known images by class, and negatives by folder so that each meets unseen kinds.
+
+    Parameters
+    ----------
+    data : TrainingSet
+        Embeddings and labels.
+    n_folds, seed : int
+        As for `fit_model`.
+    min_folders : int or None
+        Folders of negatives from which on they are held out whole; None: as many as folds, because
+        with fewer some models would see hardly any kind of negative.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+    """
     known = data.y >= 0
     folds = np.empty(len(known), dtype=np.int64)
     folds[known] = assign_folds(data.y[known], n_folds, _rows(data.units, known), seed)
@@ -321,8 +338,8 @@ def deal(data: TrainingSet, n_folds: int, seed: int) -> NDArray[np.int64]:
         groups = _rows(data.units, ~known) if grouped else None
         if groups is None and data.origins is not None:
             origins = np.array(data.origins)[~known]
-            # With fewer folders than folds some models would see hardly any kind of negative.
-            groups = origins if len(np.unique(origins)) >= n_folds else None
+            enough = n_folds if min_folders is None else min_folders
+            groups = origins if len(np.unique(origins)) >= enough else None
         folds[~known] = assign_folds(data.y[~known], n_folds, groups, seed)
     return folds
 

@@ -17,7 +17,7 @@ LINEUP = (
 )
 
 #: What ``--strategy auto`` chooses from: one of each way, so that training stays quick.
-AUTO_LINEUP = ("softmax:energy", "detector", "sigmoid", "other-class", "blend")
+AUTO_LINEUP = ("softmax:energy", "detector", "detector:knn", "sigmoid", "other-class", "blend")
 
 #: What is taken where there is nothing to choose by: it needs no negatives and uses those there
 #: are, and no kind of other is out of reach of all of its members.

@@ -54,9 +54,9 @@ class Scenario:
 def scenarios(data: TrainingSet, n_folds: int, seed: int) -> Iterator[Scenario]:
     """Yield the ways to meet the unknown that these data allow.
 
-    First all classes are known: negatives are held out by folder as `deal` does, and the probes are
-    never learned from. Then, where two classes remain, each class is left out in turn, or each of
-    `MAX_SETS` sets of classes.
+    First all classes are known: negatives are held out by folder wherever there are two, and the
+    probes are never learned from. Then, where two classes remain, each class is left out in turn,
+    or each of `MAX_SETS` sets of classes.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def scenarios(data: TrainingSet, n_folds: int, seed: int) -> Iterator[Scenario]:
     n_folds, seed : int
         As for `fit_model`.
     """
-    folds = deal(data, n_folds, seed)
+    folds = deal(data, n_folds, seed, min_folders=2)
     yield _all_known(data, folds)
     for left_out in _sets(len(data.classes), seed):
         yield _without(data, folds, left_out)
