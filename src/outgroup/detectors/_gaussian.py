@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors.base import FeatureDetector
 from outgroup.errors import InvalidParameterError
 
 #: Mean squared distance from the mean, relative to that from zero, that is rounding, not spread.
@@ -16,49 +15,139 @@ NO_SPREAD = 1e-24
 #: Variance below which squares are no longer told apart from zero.
 TINY = 1e-100
 
+#: Rows that are multiplied at once.
+BLOCK = 4096
 
-class ClassGaussians(FeatureDetector):
-    """Base of distances to the nearest class mean, one covariance for all.
 
-    ``min_k sqrt((x - m_k)' S^-1 (x - m_k))`` where S is the covariance within classes, shrunk
-    towards a multiple of the identity (Ledoit and Wolf 2004) and computed in float64: with thirty
-    images a class and 1280 dimensions the plain one can't be inverted. A subclass says with
-    `prepared` what x is.
+@dataclass(frozen=True)
+class Metric:
+    """The inverse of a shrunk covariance, as little of it as there are rows.
+
+    ``a' S^-1 b`` is ``(a W) . (b W)``; with fewer rows than columns it is ``i a.b - (a W) . (b W)``
+    instead: the covariance differs from a multiple of the identity in as many directions as there
+    are rows, so that W has as many columns and nothing of the size of S is ever made.
+
+    Parameters
+    ----------
+    whitening : ndarray of shape (d, q), float64
+        W.
+    isotropic : float
+        i; 0 where W alone says it all.
     """
 
-    parameters = ("shrinkage",)
-    tuned = ("shrinkage",)
-    arrays = ("means", "whitening")
+    whitening: NDArray[np.float64]
+    isotropic: float
 
-    def __init__(self, shrinkage: float | None = None) -> None:
-        self.shrinkage = valid_shrinkage(shrinkage)
-        self.shrinkage_ = shrinkage
+    @classmethod
+    def of(
+        cls, residuals: NDArray[np.float64], n_means: int, shrinkage: float, spread: float
+    ) -> Metric:
+        """Return the metric of rows (n, d) less their means.
 
-    @staticmethod
-    def prepared(X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the rows that are measured; none of their squares may overflow."""
-        raise NotImplementedError
+        The covariance is that of the residuals but for a share of `shrinkage`, which is `spread`
+        times the identity.
+        """
+        from scipy.linalg import lapack, solve_triangular  # slow to import; prediction does without
 
-    def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
-        """Choose the shrinkage by Ledoit and Wolf's formula."""
-        if self.shrinkage is None:
-            self.shrinkage_ = ledoit_wolf(within_class(self.prepared(X), y)[1])
+        n, d = residuals.shape
+        weight = (1.0 - shrinkage) / max(n - n_means, 1)
+        isotropic = shrinkage * spread
+        if n < d:
+            # Woodbury: (w R'R + i I)^-1 = (I - R' (RR' + i/w I)^-1 R) / i
+            scaled = residuals * np.sqrt(weight / isotropic)
+            gram = scaled @ scaled.T
+            gram.flat[:: n + 1] += 1.0
+            lower = np.linalg.cholesky(gram)
+            whitening = solve_triangular(lower, scaled, lower=True).T / np.sqrt(isotropic)
+            return cls(whitening, 1.0 / isotropic)
+        covariance = residuals.T @ residuals
+        covariance *= weight
+        covariance.flat[:: d + 1] += isotropic
+        # With S = L L', |L^-1 (x - m)| is the distance: one triangular product a row.
+        lower = np.linalg.cholesky(covariance)
+        return cls(lapack.dtrtri(lower, lower=True)[0].T, 0.0)
 
-    def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> ClassGaussians:
-        """See `FeatureDetector.fit`; without `tune` before it the shrinkage is this data's own."""
-        Z = self.prepared(X)
-        means, residuals = within_class(Z, y)
-        share = ledoit_wolf(residuals) if self.shrinkage_ is None else self.shrinkage_
-        spread = spread_of(Z, residuals, len(means))
-        self.whitening = whitening(residuals, len(means), share, spread)
-        self.means = means @ self.whitening
-        return self
+    def inner(self, A: NDArray[np.float64], B: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``a' S^-1 b`` for each row a of A (n, d) and b of B (m, d)."""
+        products: NDArray[np.float64] = (A @ self.whitening) @ (B @ self.whitening).T
+        return self.isotropic * (A @ B.T) - products if self.isotropic else products
 
-    def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """See `FeatureDetector.other_score`."""
-        squares = nearest_squared(self.prepared(X) @ self.whitening, self.means)
-        result: NDArray[np.float64] = np.sqrt(squares)
-        return result
+    def dual(self, A: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``S^-1 a`` for each row a of A (n, d)."""
+        result: NDArray[np.float64] = (A @ self.whitening) @ self.whitening.T
+        return self.isotropic * A - result if self.isotropic else result
+
+    def squared(self, A: NDArray[np.float64], M: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the squared distance of each row of A (n, d) from each of M (m, d)."""
+        result = np.empty((len(A), len(M)))
+        white = M @ self.whitening
+        for start in range(0, len(A), BLOCK):
+            rows = A[start : start + BLOCK]
+            found = squared_distances(rows @ self.whitening, white)
+            if self.isotropic:
+                found = self.isotropic * squared_distances(rows, M) - found
+            result[start : start + BLOCK] = found
+        return np.maximum(result, 0.0)
+
+    def lengths(self, A: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``a' S^-1 a`` for each row a of A (n, d)."""
+        return self.squared(A, np.zeros((1, A.shape[1])))[:, 0]
+
+
+@dataclass(frozen=True)
+class ClassModel:
+    """Classes with one covariance, shrunk towards a multiple of the identity.
+
+    Parameters
+    ----------
+    metric : Metric
+        Of the rows less the means of their classes.
+    means : ndarray of shape (K, d), float64
+        Means of the classes that have rows.
+    index : ndarray of shape (n,), int64
+        Which mean is that of each row.
+    counts : ndarray of shape (K,), float64
+        How many rows each class has.
+    weight : float
+        Share of the product of a row with itself in the covariance.
+    spread : float
+        The variance that the covariance is shrunk to.
+    shrinkage : float
+        How far it is shrunk.
+    """
+
+    metric: Metric
+    means: NDArray[np.float64]
+    index: NDArray[np.int64]
+    counts: NDArray[np.float64]
+    weight: float
+    spread: float
+    shrinkage: float
+
+    @classmethod
+    def of(
+        cls,
+        X: NDArray[np.float64],
+        y: NDArray[np.int64],
+        shrinkage: float | None = None,
+        spread: float | None = None,
+    ) -> ClassModel:
+        """Learn from rows (n, d) and their classes; None: by Ledoit and Wolf, and these rows'."""
+        means, residuals = within_class(X, y)
+        index = np.unique(y, return_inverse=True)[1]
+        share = ledoit_wolf(residuals) if shrinkage is None else shrinkage
+        spread = spread_of(X, residuals, len(means)) if spread is None else spread
+        metric = Metric.of(residuals, len(means), share, spread)
+        weight = (1.0 - share) / max(len(X) - len(means), 1)
+        counts = np.bincount(index).astype(np.float64)
+        return cls(metric, means, index, counts, weight, spread, share)
+
+
+def squared_distances(A: NDArray[np.float64], M: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the squared Euclidean distance of each row of A from each of M."""
+    squares = (A**2).sum(axis=1)[:, np.newaxis] + (M**2).sum(axis=1)
+    result: NDArray[np.float64] = squares - 2.0 * A @ M.T
+    return result
 
 
 def valid_shrinkage(value: float | None) -> float | None:
@@ -79,34 +168,6 @@ def spread_of(X: NDArray[np.float64], residuals: NDArray[np.float64], n_means: i
     n, d = residuals.shape
     spread = float((residuals**2).sum()) / max(n - n_means, 1) / d
     return 1.0 if spread * d <= max(NO_SPREAD * float((X**2).sum()) / n, TINY) else spread
-
-
-def whitening(
-    residuals: NDArray[np.float64], n_means: int, shrinkage: float, spread: float
-) -> NDArray[np.float64]:
-    """Return W (d, d) so that ``|(x - m) W|`` is the Mahalanobis distance of x from m.
-
-    The covariance is that of the residuals but for a share of `shrinkage`, which is `spread` times
-    the identity.
-    """
-    from scipy.linalg import solve_triangular  # slow to import; prediction does without
-
-    n, d = residuals.shape
-    covariance = residuals.T @ residuals / max(n - n_means, 1)
-    covariance *= 1.0 - shrinkage
-    covariance.flat[:: d + 1] += shrinkage * spread
-    # With S = L L', |L^-1 (x - m)| is the distance: one triangular product a row.
-    lower = np.linalg.cholesky(covariance)
-    result: NDArray[np.float64] = solve_triangular(lower, np.eye(d), lower=True).T
-    return result
-
-
-def nearest_squared(Z: NDArray[np.float64], means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the squared Euclidean distance of each row to the nearest of the means."""
-    squares = (Z**2).sum(axis=1)[:, np.newaxis] + (means**2).sum(axis=1)
-    distances = squares - 2.0 * Z @ means.T
-    result: NDArray[np.float64] = np.maximum(distances.min(axis=1), 0.0)
-    return result
 
 
 def ledoit_wolf(residuals: NDArray[np.float64]) -> float:

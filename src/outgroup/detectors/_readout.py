@@ -20,12 +20,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.detectors._gaussian import (
+    ClassModel,
     ledoit_wolf,
-    spread_of,
     valid_shrinkage,
-    whitening,
     within_class,
 )
+from outgroup.detectors._left_out import centre_and_scale, left_out_squares
 from outgroup.detectors._numeric import bounded, log_sum_exp
 from outgroup.detectors.base import FeatureDetector
 from outgroup.errors import InvalidParameterError
@@ -45,7 +45,7 @@ class ReadoutDetector(FeatureDetector):
 
     parameters: ClassVar[tuple[str, ...]] = ("shrinkage",)
     tuned: ClassVar[tuple[str, ...]] = ("shrinkage",)
-    arrays: ClassVar[tuple[str, ...]] = ("weights", "bias")
+    arrays: ClassVar[tuple[str, ...]] = ("weights", "bias", "standard")
 
     def __init__(self, shrinkage: float | None = None) -> None:
         self.shrinkage = valid_shrinkage(shrinkage)
@@ -59,16 +59,45 @@ class ReadoutDetector(FeatureDetector):
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> ReadoutDetector:
         """See `FeatureDetector.fit`; without `tune` before it the shrinkage is this data's own."""
         Z = self.prepared(X)
-        means, residuals = within_class(Z, y)
-        share = ledoit_wolf(residuals) if self.shrinkage_ is None else self.shrinkage_
-        W = whitening(residuals, len(means), share, spread_of(Z, residuals, len(means)))
-        centre = means.mean(axis=0)
-        white = (means - centre) @ W
-        self.weights = W @ white.T
-        bias = -0.5 * (white**2).sum(axis=1)
+        model = ClassModel.of(Z, y, self.shrinkage_)
+        centre = model.means.mean(axis=0)
+        means = model.means - centre
+        squares = left_out_squares(model, Z)
+        size = size_of_logits(squares, model.index)
+        self.weights = size * model.metric.dual(means).T
+        bias = -0.5 * size * model.metric.lengths(means)
         self.bias = bias - bias.mean() - centre @ self.weights
-        self.learn(Z)
+        self.learn_shape(Z)
+        shaped = self.shaped(Z)
+        if shaped is not Z:
+            squares = left_out_squares(model, Z, shaped)
+        left = np.isfinite(squares).all(axis=1)
+        logits = -0.5 * size * (squares - squares.mean(axis=1, keepdims=True))
+        self.learn(Z, logits)
+        self.standard = centre_and_scale(self.left_out(Z, logits)[left])
         return self
+
+    def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """See `FeatureDetector.other_score`."""
+        Z = self.prepared(X)
+        centre, scale = self.standard
+        result: Array = (self.raw(Z, self.logits(self.shaped(Z))) - centre) / scale
+        return result
+
+    @abstractmethod
+    def raw(self, Z: Array, logits: Array) -> Array:
+        """Return the (n,) scores of the paper for prepared rows and the logits of shaped ones."""
+
+    def learn_shape(self, Z: Array) -> None:
+        """Learn what `shaped` needs. Nothing here."""
+
+    def shaped(self, Z: Array) -> Array:
+        """Return what the layer reads instead of prepared rows."""
+        return Z
+
+    def left_out(self, Z: Array, logits: Array) -> Array:
+        """Return `raw` of the known rows by models without them; the logits are by such."""
+        return self.raw(Z, logits)
 
     def prepared(self, X: NDArray[Any]) -> Array:
         """Return the rows that the layer reads."""
@@ -79,8 +108,9 @@ class ReadoutDetector(FeatureDetector):
         result: Array = Z @ self.weights + self.bias
         return result
 
-    def learn(self, Z: Array) -> None:
-        """Learn what else the score needs from prepared rows; the layer is there. Nothing here."""
+    def learn(self, Z: Array, logits: Array) -> None:
+        """Learn what else the score needs; the layer is there, the logits are by models without
+        the row. Nothing here."""
 
 
 class ShapedEnergy(ReadoutDetector):
@@ -106,13 +136,9 @@ class ShapedEnergy(ReadoutDetector):
         """See `ReadoutDetector.prepared`."""
         return np.maximum(bounded(X), 0.0)
 
-    @abstractmethod
-    def shaped(self, Z: Array) -> Array:
-        """Return the activations that the layer reads instead."""
-
-    def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """See `FeatureDetector.other_score`."""
-        return -log_sum_exp(self.logits(self.shaped(self.prepared(X))))
+    def raw(self, Z: Array, logits: Array) -> Array:
+        """Return the energy."""
+        return -log_sum_exp(logits)
 
 
 def valid_percentile(value: float) -> float:
@@ -143,3 +169,20 @@ def sum_ratio(Z: Array, kept: NDArray[np.int64]) -> Array:
         after > 0, Z.sum(axis=1, keepdims=True) / np.where(after > 0, after, 1.0), 1.0
     )
     return result
+
+
+def size_of_logits(squares: Array, index: NDArray[np.int64]) -> float:
+    """Return what log-posteriors are to be multiplied by to be as large as they are sure.
+
+    By how much the logit of a row's own class exceeds another has, if classes are Gaussian and the
+    covariance is theirs, a variance of twice its mean. Of rows left out it has not: the fewer rows,
+    the larger the logits for what they tell. 1 where that can't be found out.
+    """
+    mean = variance = 0.0
+    for k in range(squares.shape[1]):
+        rows = squares[index == k]
+        ahead = 0.5 * np.delete(rows - rows[:, [k]], k, axis=1)
+        if len(rows) > 1:
+            mean += ahead.mean(axis=0).sum() * len(rows)
+            variance += ahead.var(axis=0).sum() * len(rows)
+    return 2.0 * mean / variance if mean > 0 and variance > 0 else 1.0

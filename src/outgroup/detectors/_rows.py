@@ -15,6 +15,24 @@ def in_order(X: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> bool((in_order(one) == in_order(two)).all())
     True
     """
+    return X[order(X)]
+
+
+def order(X: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the indices of the rows in the order of their bytes."""
     X = np.ascontiguousarray(X + 0.0)  # -0.0 is 0.0
     keys = X.view(f"V{X.shape[1] * X.itemsize}").ravel()
-    return X[np.argsort(keys, kind="stable")]
+    return np.argsort(keys, kind="stable")
+
+
+def spread_folds(X: NDArray[np.float64], n_folds: int) -> NDArray[np.int64]:
+    """Return a fold for each row that depends on the rows and not on the order they come in.
+
+    Examples
+    --------
+    >>> spread_folds(np.array([[3.0], [1.0], [2.0]]), 2)
+    array([0, 0, 1])
+    """
+    folds = np.empty(len(X), dtype=np.int64)
+    folds[order(X)] = np.arange(len(X)) % n_folds
+    return folds

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,19 +38,17 @@ class FastDecisionBoundary(ReadoutDetector):
     name = "fdbd"
     summary = "minus the mean distance to the decision boundaries of a linear layer"
     reference = "Liu & Qin 2024"
-    arrays = ("weights", "bias", "mean", "gaps")
+    arrays = ("weights", "bias", "standard", "mean", "gaps")
 
-    def learn(self, Z: NDArray[np.float64]) -> None:
+    def learn(self, Z: NDArray[np.float64], logits: NDArray[np.float64]) -> None:
         """Measure how far apart the weights of the classes are."""
         self.mean = Z.mean(axis=0)
         differences = self.weights.T[:, np.newaxis] - self.weights.T
         gaps = np.sqrt((differences**2).sum(axis=2))
         self.gaps = np.where(gaps > 0, gaps, 1.0)
 
-    def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """See `FeatureDetector.other_score`."""
-        Z = self.prepared(X)
-        logits = self.logits(Z)
+    def raw(self, Z: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `ReadoutDetector.raw`."""
         ahead = logits.max(axis=1, keepdims=True) - logits
         boundary = (ahead / self.gaps[logits.argmax(axis=1)]).sum(axis=1)
         length = np.sqrt(((Z - self.mean) ** 2).sum(axis=1))

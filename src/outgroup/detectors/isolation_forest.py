@@ -22,7 +22,7 @@ BLOCK = 4096
 class IsolationForest(FeatureDetector):
     """``2^(-h / c)``: h the mean depth at which random splits leave a row alone, c the usual one.
 
-    Fitted by scikit-learn, 256 rows a tree, and kept as arrays. In (0, 1); about 1/2 on known rows.
+    Fitted by scikit-learn and kept as arrays. In (0, 1); about 1/2 on known rows.
 
     Parameters
     ----------
@@ -30,6 +30,9 @@ class IsolationForest(FeatureDetector):
         How many trees.
     seed : int, default=0
         Seed of rows and splits.
+    rows : int or None, default=None
+        Known rows a tree, all of them if there are fewer. None: 256, or half of all if that is
+        less: the mean depth of a tree of as many rows as there are would be another in each fold.
 
     References
     ----------
@@ -47,19 +50,30 @@ class IsolationForest(FeatureDetector):
     name = "isolation-forest"
     summary = "how soon random splits leave an image alone"
     reference = "Liu et al. 2008"
-    parameters = ("trees", "seed")
+    parameters = ("trees", "seed", "rows")
+    tuned = ("rows",)
     arrays = ("roots", "column", "threshold", "left", "right", "depth", "usual")
 
-    def __init__(self, trees: int = 100, seed: int = 0) -> None:
+    def __init__(self, trees: int = 100, seed: int = 0, rows: int | None = None) -> None:
         self.trees = whole_number("trees", trees)
         self.seed = int(seed)
+        self.rows = self.rows_ = None if rows is None else whole_number("rows", rows)
+
+    def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
+        """Choose how many rows a tree has."""
+        if self.rows is None:
+            self.rows_ = _rows(len(X))
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> IsolationForest:
         """See `FeatureDetector.fit`; the classes play no part."""
         from sklearn import ensemble  # slow to import; prediction does without
 
         Z = in_order(_single(X).astype(np.float64))
-        model = ensemble.IsolationForest(n_estimators=self.trees, random_state=self.seed).fit(Z)
+        model = ensemble.IsolationForest(
+            n_estimators=self.trees,
+            max_samples=min(self.rows_ or _rows(len(Z)), len(Z)),
+            random_state=self.seed,
+        ).fit(Z)
         # With all columns in every tree, a tree's columns are in the order of the data.
         trees = [estimator.tree_ for estimator in model.estimators_]
         sizes = np.array([tree.node_count for tree in trees])
@@ -119,3 +133,7 @@ def _usual_depth(n: NDArray[Any]) -> NDArray[np.float64]:
     usual = 2.0 * (np.log(many - 1.0) + np.euler_gamma) - 2.0 * (many - 1.0) / many
     result: NDArray[np.float64] = np.where(n > 2, usual, np.where(n == 2, 1.0, 0.0))
     return result
+
+
+def _rows(n: int) -> int:
+    return max(1, min(256, n // 2))

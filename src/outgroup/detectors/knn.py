@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._neighbours import kth_distance
-from outgroup.detectors._numeric import unit_rows, whole_number
+from outgroup.detectors._neighbours import as_share, kth_distance, valid_rank
+from outgroup.detectors._numeric import unit_rows
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 
 
@@ -18,8 +18,10 @@ class KNearestNeighbours(FeatureDetector):
 
     Parameters
     ----------
-    k : int, default=5
-        Which neighbour; with fewer known rows, the farthest of them.
+    k : int or float, default=5
+        Which neighbour; with fewer known rows, the farthest of them. Below 1: as a share of the
+        known rows, which is what a whole number becomes before out-of-fold models are made: they
+        have fewer rows, of which the same share lies nearer.
 
     References
     ----------
@@ -37,10 +39,15 @@ class KNearestNeighbours(FeatureDetector):
     summary = "cosine distance to the k-th nearest known image"
     reference = "Sun et al. 2022"
     parameters = ("k",)
+    tuned = ("k",)
     arrays = ("known",)
 
-    def __init__(self, k: int = 5) -> None:
-        self.k = whole_number("k", k)
+    def __init__(self, k: int | float = 5) -> None:
+        self.k = self.k_ = valid_rank("k", k)
+
+    def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
+        """Note which share of the known rows k is."""
+        self.k_ = as_share(self.k, len(X))
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> KNearestNeighbours:
         """See `FeatureDetector.fit`; the classes play no part."""
@@ -49,4 +56,4 @@ class KNearestNeighbours(FeatureDetector):
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
-        return kth_distance(unit_rows(X), self.known, self.k)
+        return kth_distance(unit_rows(X), self.known, self.k_)

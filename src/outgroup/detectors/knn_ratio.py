@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._neighbours import kth_distance
-from outgroup.detectors._numeric import unit_rows, whole_number
+from outgroup.detectors._neighbours import as_share, kth_distance, valid_rank
+from outgroup.detectors._numeric import unit_rows
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 
 
@@ -21,8 +21,11 @@ class NeighbourRatio(FeatureDetector):
 
     Parameters
     ----------
-    k : int, default=5
-        Which neighbour; with fewer rows, the farthest of them.
+    k : int or float, default=5
+        Which neighbour among the known rows; with fewer rows, the farthest of them. Below 1: as a
+        share of them, which is what a whole number becomes before out-of-fold models are made.
+    k_others : int, float or None, default=None
+        The same among the negatives; None: k.
 
     References
     ----------
@@ -41,11 +44,20 @@ class NeighbourRatio(FeatureDetector):
     summary = "cosine distance to the k-th nearest known image against that to a negative"
     reference = "after Sun et al. 2022"
     learns_from_others = True
-    parameters = ("k",)
+    parameters = ("k", "k_others")
+    tuned = ("k", "k_others")
     arrays = ("known", "others")
 
-    def __init__(self, k: int = 5) -> None:
-        self.k = whole_number("k", k)
+    def __init__(self, k: int | float = 5, k_others: int | float | None = None) -> None:
+        self.k = self.k_ = valid_rank("k", k)
+        self.k_others = None if k_others is None else valid_rank("k_others", k_others)
+        self.k_others_ = self.k_others
+
+    def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
+        """Note which shares of the known rows and of the negatives these are."""
+        self.k_ = as_share(self.k, int((y >= 0).sum()))
+        if (y < 0).any():
+            self.k_others_ = as_share(self.k_others or self.k, int((y < 0).sum()))
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> NeighbourRatio:
         """See `FeatureDetector.fit`; the classes play no part."""
@@ -56,10 +68,10 @@ class NeighbourRatio(FeatureDetector):
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
         Z = unit_rows(X)
-        known = kth_distance(Z, self.known, self.k)
+        known = kth_distance(Z, self.known, self.k_)
         if not len(self.others):
             return known
         known = np.maximum(known, 0.0)  # rounding
-        both = known + np.maximum(kth_distance(Z, self.others, self.k), 0.0)
+        both = known + np.maximum(kth_distance(Z, self.others, self.k_others_ or self.k_), 0.0)
         result: NDArray[np.float64] = np.where(both > 0, known / np.where(both > 0, both, 1.0), 0.5)
         return result

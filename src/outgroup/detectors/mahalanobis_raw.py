@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._gaussian import ClassGaussians
+from outgroup.detectors._class_gaussians import ClassGaussians
 from outgroup.detectors._numeric import bounded
 from outgroup.detectors.base import DETECTORS
 

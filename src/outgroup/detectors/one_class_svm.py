@@ -13,6 +13,10 @@ from outgroup.detectors._rows import in_order
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 
 
+#: Known rows that are learned from; a solver's time grows with the square of their number.
+MOST = 2000
+
+
 @DETECTORS.register("one-class-svm")
 class OneClassSVM(FeatureDetector):
     """``r - sum_i a_i exp(-g |x - s_i|^2)`` over the support vectors s_i, rows of length 1.
@@ -42,24 +46,33 @@ class OneClassSVM(FeatureDetector):
     name = "one-class-svm"
     summary = "one-class support vector machine with a Gaussian kernel"
     reference = "Schoelkopf et al. 2001"
-    parameters = ("nu",)
-    arrays = ("support", "weights", "offset", "gamma")
+    parameters = ("nu", "gamma")
+    tuned = ("gamma",)
+    arrays = ("support", "weights", "offset", "width")
 
-    def __init__(self, nu: float = 0.1) -> None:
+    def __init__(self, nu: float = 0.1, gamma: float | None = None) -> None:
         self.nu = share("nu", nu)
+        self.gamma = self.gamma_ = gamma
+
+    def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
+        """Choose how wide the kernel is."""
+        if self.gamma is None:
+            self.gamma_ = _gamma(unit_rows(X))
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> OneClassSVM:
         """See `FeatureDetector.fit`; the classes play no part."""
         from sklearn import svm  # slow to import; prediction does without
 
         Z = in_order(unit_rows(X))
-        variance = float(Z.var())
-        gamma = 1.0 / (Z.shape[1] * variance) if variance > 1e-24 else 1.0
+        if len(Z) > MOST:
+            Z = Z[np.linspace(0, len(Z) - 1, MOST).round().astype(np.int64)]
+        gamma = _gamma(Z) if self.gamma_ is None else self.gamma_
         model = svm.OneClassSVM(kernel="rbf", gamma=gamma, nu=self.nu, tol=1e-6).fit(Z)
+        total = model.dual_coef_[0].sum()  # scikit-learn's weights add up to nu times the rows
         self.support = Z[model.support_]
-        self.weights = model.dual_coef_[0].astype(np.float64)
-        self.offset = -model.intercept_.astype(np.float64)
-        self.gamma = np.array([gamma])
+        self.weights = model.dual_coef_[0] / total
+        self.offset = -model.intercept_ / total
+        self.width = np.array([gamma])
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -70,6 +83,11 @@ class OneClassSVM(FeatureDetector):
         for start in range(0, len(Z), BLOCK):
             rows = Z[start : start + BLOCK]
             squares = (rows**2).sum(axis=1)[:, np.newaxis] + own - 2.0 * rows @ self.support.T
-            kernel = np.exp(-self.gamma[0] * np.maximum(squares, 0.0))
+            kernel = np.exp(-self.width[0] * np.maximum(squares, 0.0))
             scores[start : start + BLOCK] = self.offset[0] - kernel @ self.weights
         return scores
+
+
+def _gamma(Z: NDArray[np.float64]) -> float:
+    variance = float(Z.var())
+    return 1.0 / (Z.shape[1] * variance) if variance > 1e-24 else 1.0

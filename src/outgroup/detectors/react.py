@@ -40,12 +40,12 @@ class ReAct(ShapedEnergy):
     name = "react"
     summary = "energy of a linear layer, activations cut at a percentile"
     reference = "Sun et al. 2021"
-    arrays = ("weights", "bias", "cut")
+    arrays = ("weights", "bias", "standard", "cut")
 
     def __init__(self, percentile: float = 90.0, shrinkage: float | None = None) -> None:
         super().__init__(percentile, shrinkage)
 
-    def learn(self, Z: NDArray[np.float64]) -> None:
+    def learn_shape(self, Z: NDArray[np.float64]) -> None:
         """Find where activations are cut."""
         self.cut = np.array([np.percentile(Z, self.percentile)])
 

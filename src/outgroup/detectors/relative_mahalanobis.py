@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.detectors._gaussian import (
+    ClassModel,
+    Metric,
     ledoit_wolf,
-    nearest_squared,
-    spread_of,
     valid_shrinkage,
-    whitening,
     within_class,
 )
+from outgroup.detectors._left_out import centre_and_scale, left_out_squares
 from outgroup.detectors._numeric import unit_rows
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 
@@ -56,7 +57,15 @@ class RelativeMahalanobis(FeatureDetector):
     learns_from_others = True
     parameters = ("shrinkage",)
     tuned = ("shrinkage",)
-    arrays = ("means", "whitening", "background_mean", "background_whitening")
+    arrays = (
+        "means",
+        "whitening",
+        "isotropic",
+        "background_mean",
+        "background_whitening",
+        "background_isotropic",
+        "standard",
+    )
 
     def __init__(self, shrinkage: float | None = None) -> None:
         self.shrinkage = valid_shrinkage(shrinkage)
@@ -70,18 +79,24 @@ class RelativeMahalanobis(FeatureDetector):
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> RelativeMahalanobis:
         """See `FeatureDetector.fit`; without `tune` before it the shrinkage is this data's own."""
         Z, known = unit_rows(X), y >= 0
-        means, residuals = within_class(Z[known], y[known])
-        share = ledoit_wolf(residuals) if self.shrinkage_ is None else self.shrinkage_
-        spread = spread_of(Z[known], residuals, len(means))
-        self.whitening = whitening(residuals, len(means), share, spread)
-        self.means = means @ self.whitening
-        mean = Z.mean(axis=0, keepdims=True)
-        self.background_whitening = whitening(Z - mean, 1, share, spread)
-        self.background_mean = mean @ self.background_whitening
+        near = ClassModel.of(Z[known], y[known], self.shrinkage_)
+        all_one = np.zeros(len(Z), dtype=np.int64)
+        far = ClassModel.of(Z, all_one, near.shrinkage, near.spread)
+        self.means, self.whitening = near.means, near.metric.whitening
+        self.background_mean, self.background_whitening = far.means, far.metric.whitening
+        self.isotropic = np.array([near.metric.isotropic])
+        self.background_isotropic = np.array([far.metric.isotropic])
+        far = replace(far, index=far.index[known])
+        without = left_out_squares(near, Z[known]).min(axis=1)
+        self.standard = centre_and_scale(without - left_out_squares(far, Z[known])[:, 0])
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
         Z = unit_rows(X)
-        background = nearest_squared(Z @ self.background_whitening, self.background_mean)
-        return nearest_squared(Z @ self.whitening, self.means) - background
+        near = Metric(self.whitening, float(self.isotropic[0]))
+        far = Metric(self.background_whitening, float(self.background_isotropic[0]))
+        background = far.squared(Z, self.background_mean)[:, 0]
+        centre, scale = self.standard
+        result: NDArray[np.float64] = near.squared(Z, self.means).min(axis=1) - background
+        return (result - centre) / scale

@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.detectors._left_out import typical
 from outgroup.detectors._numeric import bounded
-from outgroup.detectors._subspace import off_subspace, principal, valid_dimension
+from outgroup.detectors._subspace import (
+    folds_within,
+    left_out_lengths,
+    off_subspace,
+    principal,
+    valid_dimension,
+)
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 
 
@@ -41,7 +48,7 @@ class Residual(FeatureDetector):
     reference = "Wang et al. 2022"
     parameters = ("dimension",)
     tuned = ("dimension",)
-    arrays = ("mean", "directions")
+    arrays = ("mean", "directions", "scale")
 
     def __init__(self, dimension: int | None = None) -> None:
         self.dimension = valid_dimension(dimension)
@@ -57,9 +64,12 @@ class Residual(FeatureDetector):
         """See `FeatureDetector.fit`; the classes play no part."""
         Z = bounded(X)
         self.mean = Z.mean(axis=0)
-        self.directions = principal(Z - self.mean, self.dimension_)
+        R = Z - self.mean
+        self.directions = principal(R, self.dimension_)
+        without = left_out_lengths(R, self.directions.shape[1], folds_within(Z), centred=True)
+        self.scale = np.array([typical(without)])
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
-        return off_subspace(bounded(X) - self.mean, self.directions)
+        return off_subspace(bounded(X) - self.mean, self.directions) / self.scale[0]

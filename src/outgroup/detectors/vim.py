@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from outgroup.detectors._numeric import log_sum_exp
 from outgroup.detectors._readout import ReadoutDetector
-from outgroup.detectors._subspace import off_subspace, principal, valid_dimension
+from outgroup.detectors._subspace import (
+    folds_within,
+    left_out_lengths,
+    off_subspace,
+    principal,
+    valid_dimension,
+)
 from outgroup.detectors.base import DETECTORS
 
 
@@ -49,7 +55,7 @@ class VirtualLogit(ReadoutDetector):
     reference = "Wang et al. 2022"
     parameters = ("dimension", "shrinkage")
     tuned = ("dimension", "shrinkage")
-    arrays = ("weights", "bias", "origin", "directions", "alpha")
+    arrays = ("weights", "bias", "standard", "origin", "directions", "alpha")
 
     def __init__(self, dimension: int | None = None, shrinkage: float | None = None) -> None:
         super().__init__(shrinkage)
@@ -64,18 +70,25 @@ class VirtualLogit(ReadoutDetector):
             again.fit(X, y)
             self.dimension_ = again.directions.shape[1]
 
-    def learn(self, Z: NDArray[np.float64]) -> None:
+    def learn(self, Z: NDArray[np.float64], logits: NDArray[np.float64]) -> None:
         """Find the origin, the directions and the scale of the virtual logit."""
         self.origin = -np.linalg.pinv(self.weights.T) @ self.bias
-        self.directions = principal(Z - self.origin, self.dimension_)
-        virtual = off_subspace(Z - self.origin, self.directions).mean()
-        real = self.logits(Z).max(axis=1).mean()
+        R = Z - self.origin
+        self.directions = principal(R, self.dimension_)
+        folds = folds_within(Z)
+        self._without = left_out_lengths(R, self.directions.shape[1], folds, centred=False)
+        virtual = np.nanmean(self._without)
+        real = np.nanmean(np.where(np.isfinite(logits), logits, np.nan).max(axis=1))
         alpha = real / virtual if real > 0 and virtual > 1e-12 * np.abs(Z).max() else 1.0
         self.alpha = np.array([alpha])
 
-    def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """See `FeatureDetector.other_score`."""
-        Z = self.prepared(X)
+    def raw(self, Z: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `ReadoutDetector.raw`."""
         virtual = self.alpha[0] * off_subspace(Z - self.origin, self.directions)
-        result: NDArray[np.float64] = virtual - log_sum_exp(self.logits(Z))
+        result: NDArray[np.float64] = virtual - log_sum_exp(logits)
+        return result
+
+    def left_out(self, Z: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """See `ReadoutDetector.left_out`."""
+        result: NDArray[np.float64] = self.alpha[0] * self._without - log_sum_exp(logits)
         return result

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.detectors._gaussian import (
+    ClassModel,
+    Metric,
     ledoit_wolf,
-    spread_of,
     valid_shrinkage,
-    whitening,
     within_class,
 )
+from outgroup.detectors._left_out import typical
 from outgroup.detectors._numeric import unit_rows
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 
@@ -53,7 +54,7 @@ class WhitenedCosine(FeatureDetector):
     learns_from_others = True
     parameters = ("shrinkage",)
     tuned = ("shrinkage",)
-    arrays = ("centre", "whitening", "directions")
+    arrays = ("centre", "whitening", "isotropic", "directions", "scale")
 
     def __init__(self, shrinkage: float | None = None) -> None:
         self.shrinkage = valid_shrinkage(shrinkage)
@@ -67,18 +68,77 @@ class WhitenedCosine(FeatureDetector):
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> WhitenedCosine:
         """See `FeatureDetector.fit`; without `tune` before it the shrinkage is this data's own."""
-        Z = unit_rows(X)
-        means = within_class(Z[y >= 0], y[y >= 0])[0]
-        mean = Z.mean(axis=0)
-        share = ledoit_wolf(Z - mean) if self.shrinkage_ is None else self.shrinkage_
-        self.whitening = whitening(Z - mean, 1, share, spread_of(Z, Z - mean, 1))
-        alone = len(means) == 1 and bool((y >= 0).all())
-        self.centre = np.zeros_like(mean) if alone else mean
-        self.directions = unit_rows((means - self.centre) @ self.whitening)
+        Z, known = unit_rows(X), y >= 0
+        means = within_class(Z[known], y[known])[0]
+        world = ClassModel.of(Z, np.zeros(len(Z), dtype=np.int64), self.shrinkage_)
+        self.whitening = world.metric.whitening
+        self.isotropic = np.array([world.metric.isotropic])
+        alone = len(means) == 1 and bool(known.all())
+        self.centre = np.zeros(Z.shape[1]) if alone else world.means[0]
+        directions = world.metric.dual(means - self.centre)
+        length = np.sqrt(world.metric.lengths(means - self.centre))[:, np.newaxis]
+        self.directions = directions / np.where(length > 0, length, 1.0)
+        cosines = _alone(world, Z) if alone else _left_out(world, Z[known], y[known], means)
+        self.scale = np.array([typical(1.0 - cosines)])
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
-        cosines = unit_rows((unit_rows(X) - self.centre) @ self.whitening) @ self.directions.T
-        result: NDArray[np.float64] = 1.0 - cosines.max(axis=1)
+        Z = unit_rows(X) - self.centre
+        length = np.sqrt(Metric(self.whitening, float(self.isotropic[0])).lengths(Z))
+        cosines = (Z @ self.directions.T).max(axis=1) / np.where(length > 0, length, np.inf)
+        result: NDArray[np.float64] = (1.0 - np.clip(cosines, -1.0, 1.0)) / self.scale[0]
         return result
+
+
+def _left_out(
+    world: ClassModel,
+    X: NDArray[np.float64],
+    y: NDArray[np.int64],
+    means: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return the largest cosine of each known row by a model without it.
+
+    As in `outgroup.detectors._left_out`; here the centre moves too.
+    """
+    index = np.unique(y, return_inverse=True)[1]
+    at, n = np.arange(len(X)), max(float(world.counts[0]), 2.0)
+    own = np.bincount(index)[index].astype(np.float64)
+    points = np.vstack([world.means, means])
+    squares = world.metric.squared(X, points)
+    vv = world.metric.squared(world.means, means)
+    uu, xk = squares[:, :1], squares[:, 1:]
+    uv = 0.5 * (uu + vv - xk)  # u = x - m, v = m_k - m
+    # The centre moves by -u / (n - 1), the mean of the row's class by -(x - m_k) / (n_k - 1).
+    a, b = np.ones_like(uv), np.full_like(uv, 1.0 / (n - 1.0))
+    back = 1.0 / np.maximum(own - 1.0, 1.0)
+    a[at, index] += back
+    b[at, index] -= back
+    uw = a * uv + b * uu
+    ww = a**2 * vv + 2.0 * a * b * uv + b**2 * uu
+    weight = world.weight * n / (n - 1.0)
+    factor = weight / np.maximum(1.0 - weight * uu, 1e-12)
+    along = uw * (1.0 + factor * uu)
+    size = (ww + factor * uw**2) * uu * (1.0 + factor * uu)
+    cosines = along / np.sqrt(np.where(size > 0, size, np.inf))
+    cosines[at, index] = np.where(own > 1, cosines[at, index], -np.inf)
+    result: NDArray[np.float64] = cosines.max(axis=1)
+    return result
+
+
+def _alone(world: ClassModel, X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the cosine of each row of a single class to its mean from zero, without the row."""
+    n = max(float(len(X)), 2.0)
+    zero = np.zeros_like(world.means)
+    from_mean, xx = world.metric.squared(X, np.vstack([world.means, zero])).T
+    mm = world.metric.lengths(world.means)[0]
+    xm = 0.5 * (xx + mm - from_mean)
+    xu, mu = xx - xm, xm - mm  # u = x - m
+    weight = world.weight * n / (n - 1.0)
+    factor = weight / np.maximum(1.0 - weight * from_mean, 1e-12)
+    moved = mu - from_mean / (n - 1.0)
+    along = xm - xu / (n - 1.0) + factor * xu * moved
+    size = mm - 2.0 * mu / (n - 1.0) + from_mean / (n - 1.0) ** 2 + factor * moved**2
+    size = size * (xx + factor * xu**2)
+    result: NDArray[np.float64] = along / np.sqrt(np.where(size > 0, size, np.inf))
+    return result

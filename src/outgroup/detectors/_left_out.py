@@ -1,0 +1,91 @@
+"""Distances of known rows by models without them, in closed form.
+
+A model is nearer to the rows it has learned from than to any others, and the more so the fewer
+they are: with 80 % of the rows, as an out-of-fold model has them, new rows are farther away than
+they will be from the final model, and a threshold made of such distances lies too high. So every
+model measures how far the rows of its own are from it when they are left out, which takes no second
+model: without one row a covariance changes by a matrix of rank one (Sherman and Morrison 1950).
+Put in relation to what is typical of these, the scores of all models are on one scale. (The mean
+variance that the covariance is shrunk to, and the numbers that sums are divided by, are left as
+they are: a matter of one part in n.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.detectors._gaussian import BLOCK, ClassModel
+
+Array = NDArray[np.float64]
+
+
+def left_out_squares(model: ClassModel, X: Array, shaped: Array | None = None) -> Array:
+    """Return (n, K) squared distances of known rows from the means, each without the row itself.
+
+    Parameters
+    ----------
+    model : ClassModel
+        Learned from the rows.
+    X : ndarray of shape (n, d), float64
+        These rows.
+    shaped : ndarray of shape (n, d), float64, or None
+        What is measured instead of each row; None: the row.
+
+    Returns
+    -------
+    ndarray of shape (n, K), float64
+        Infinite where no mean is left, as that of a class with a single row.
+    """
+    metric, means, counts = model.metric, model.means, model.counts
+    between = metric.squared(means, means)
+    result = np.empty((len(X), len(means)))
+    for start in range(0, len(X), BLOCK):
+        block = slice(start, start + BLOCK)
+        own, x = model.index[block], X[block]
+        at, others = np.arange(len(own)), np.maximum(counts[own] - 1.0, 1.0)
+        from_x = squares = metric.squared(x, means)
+        apart = np.zeros(len(x))
+        if shaped is not None:
+            squares = metric.squared(shaped[block], means)
+            apart = metric.lengths(x - shaped[block])
+        h = from_x[at, own]
+        factor = model.weight * counts[own] / others
+        factor /= np.maximum(1.0 - factor * h, 1e-12)
+        # r' S^-1 (s - m_j) with r = x - m_own, from the distances between the four
+        along = from_x + (squares[at, own] - apart)[:, np.newaxis] - between[own]
+        along *= 0.5
+        without = squares + factor[:, np.newaxis] * along**2
+        # the mean of the others lies r / (n - 1) farther back
+        mine = along[at, own]
+        back = squares[at, own] + 2.0 * mine / others + h / others**2
+        back += factor * (mine + h / others) ** 2
+        without[at, own] = np.where(counts[own] > 1, back, np.inf)
+        result[block] = without
+    return result
+
+
+def typical(values: Array) -> float:
+    """Return the median, 1 where there is none or it is not above 0.
+
+    Examples
+    --------
+    >>> typical(np.array([1.0, 2.0, np.inf])), typical(np.zeros(3))
+    (1.5, 1.0)
+    """
+    values = values[np.isfinite(values)]
+    median = float(np.median(values)) if len(values) else 1.0
+    return median if median > 0 else 1.0
+
+
+def centre_and_scale(values: Array) -> Array:
+    """Return the median and the median absolute deviation, 1 in place of a deviation of 0.
+
+    Examples
+    --------
+    >>> centre_and_scale(np.array([1.0, 2.0, 3.0, 100.0, np.inf]))
+    array([2.5, 1. ])
+    """
+    values = values[np.isfinite(values)]
+    centre = float(np.median(values)) if len(values) else 0.0
+    return np.array([centre, typical(np.abs(values - centre))])
