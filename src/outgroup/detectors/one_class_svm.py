@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.detectors._left_out import centre_and_scale
 from outgroup.detectors._neighbours import BLOCK
 from outgroup.detectors._numeric import share, unit_rows
 from outgroup.detectors._rows import in_order
@@ -48,7 +49,7 @@ class OneClassSVM(FeatureDetector):
     reference = "Schoelkopf et al. 2001"
     parameters = ("nu", "gamma")
     tuned = ("gamma",)
-    arrays = ("support", "weights", "offset", "width")
+    arrays = ("support", "weights", "offset", "width", "standard")
 
     def __init__(self, nu: float = 0.1, gamma: float | None = None) -> None:
         self.nu = share("nu", nu)
@@ -73,19 +74,28 @@ class OneClassSVM(FeatureDetector):
         self.weights = model.dual_coef_[0] / total
         self.offset = -model.intercept_ / total
         self.width = np.array([gamma])
+        # Without a row its own share of the sum is missing; the others' would add up to 1.
+        share = np.zeros(len(Z))
+        share[model.support_] = self.weights
+        without = (self._sums(Z) - share) / np.maximum(1.0 - share, 1e-12)
+        self.standard = centre_and_scale(self.offset[0] - without)
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
-        Z = unit_rows(X)
+        centre, scale = self.standard
+        result: NDArray[np.float64] = self.offset[0] - self._sums(unit_rows(X))
+        return (result - centre) / scale
+
+    def _sums(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
         own = (self.support**2).sum(axis=1)
-        scores = np.empty(len(Z))
+        sums = np.empty(len(Z))
         for start in range(0, len(Z), BLOCK):
             rows = Z[start : start + BLOCK]
             squares = (rows**2).sum(axis=1)[:, np.newaxis] + own - 2.0 * rows @ self.support.T
             kernel = np.exp(-self.width[0] * np.maximum(squares, 0.0))
-            scores[start : start + BLOCK] = self.offset[0] - kernel @ self.weights
-        return scores
+            sums[start : start + BLOCK] = kernel @ self.weights
+        return sums
 
 
 def _gamma(Z: NDArray[np.float64]) -> float:
