@@ -43,8 +43,8 @@ def test_mahalanobis_raw_is_that_of_scipy_with_the_shrinkage_of_scikit_learn() -
     share = ledoit_wolf_shrinkage(residuals, assume_centered=True)
     inverse = np.linalg.inv(shrunk(S, share, np.trace(S) / 7))
     expected = [min(mahalanobis(row, m, inverse) for m in means) for row in ROWS]
-    found = MahalanobisRaw().fit(X[KNOWN], Y[KNOWN]).other_score(ROWS)
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    detector = MahalanobisRaw().fit(X[KNOWN], Y[KNOWN])
+    np.testing.assert_allclose(detector.other_score(ROWS) * detector.scale, expected, rtol=1e-9)
 
 
 def test_lengths_count_in_the_raw_mahalanobis_distance() -> None:
@@ -67,7 +67,9 @@ def test_relative_mahalanobis_is_a_difference_of_squared_distances(with_others: 
         min(mahalanobis(row, m, near) ** 2 for m in means) - mahalanobis(row, centre, far) ** 2
         for row in unit(ROWS)
     ]
-    found = RelativeMahalanobis().fit(X[used], Y[used]).other_score(ROWS)
+    detector = RelativeMahalanobis().fit(X[used], Y[used])
+    middle, scale = detector.standard
+    found = detector.other_score(ROWS) * scale + middle
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
@@ -83,7 +85,8 @@ def test_whitened_cosine_is_the_cosine_of_scipy_after_whitening(with_others: boo
     means = (within(Z[KNOWN], Y[KNOWN])[0] - centre) @ root
     rows = (unit(ROWS) - centre) @ root
     expected = [min(cosine(row, m) for m in means) for row in rows]
-    found = WhitenedCosine().fit(X[used], Y[used]).other_score(ROWS)
+    detector = WhitenedCosine().fit(X[used], Y[used])
+    found = detector.other_score(ROWS) * detector.scale
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
@@ -144,8 +147,8 @@ def test_residual_is_what_the_principal_components_of_scikit_learn_leave(
     known, rows = X[KNOWN] @ mixing, ROWS @ mixing + RNG.normal(size=(40, columns))
     pca = PCA(dimension, svd_solver="full").fit(known)
     expected = np.linalg.norm(rows - pca.inverse_transform(pca.transform(rows)), axis=1)
-    found = Residual(dimension).fit(known, Y[KNOWN]).other_score(rows)
-    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    detector = Residual(dimension).fit(known, Y[KNOWN])
+    np.testing.assert_allclose(detector.other_score(rows) * detector.scale, expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("columns", [7, 200])

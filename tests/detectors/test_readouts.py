@@ -11,9 +11,14 @@ from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.decomposition import PCA
 
+from outgroup.detectors._readout import largest, size_of_logits
 from outgroup.detectors.ash_b import AshB
+from outgroup.detectors.ash_s import AshS
 from outgroup.detectors.fdbd import FastDecisionBoundary
+from outgroup.detectors.nci import NeuralCollapse
+from outgroup.detectors.nnguide import NearestNeighbourGuide
 from outgroup.detectors.react import ReAct
+from outgroup.detectors.scale import Scale
 from outgroup.detectors.vim import VirtualLogit
 from outgroup.errors import InvalidParameterError
 
@@ -43,13 +48,20 @@ def energy(rows: np.ndarray) -> np.ndarray:
 
 
 def found(detector: Any) -> np.ndarray:
-    return np.asarray(detector.fit(X, Y).other_score(ROWS))
+    """Return the scores of the paper, for a layer whose logits are left as large as they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("outgroup.detectors._readout.size_of_logits", lambda *_: 1.0)
+        scores = detector.fit(X, Y).other_score(ROWS)
+    middle, scale = detector.standard
+    return np.asarray(scores * scale + middle)
 
 
 def test_the_layer_gives_the_posteriors_of_gaussian_classes() -> None:
     detector = VirtualLogit().fit(X, Y)
-    np.testing.assert_allclose(detector.weights, W, rtol=1e-8, atol=1e-10)
-    np.testing.assert_allclose(detector.bias, B, rtol=1e-8)
+    size = detector.weights[0, 0] / W[0, 0]
+    np.testing.assert_allclose(detector.weights, size * W, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(detector.bias, size * B, rtol=1e-8)
+    assert 0.5 < size < 2.0
     assert ((X @ detector.weights + detector.bias).argmax(axis=1) == Y).mean() > 0.95
 
 
@@ -61,10 +73,14 @@ def test_vim_is_the_log_odds_of_the_virtual_class(dimension: int) -> None:
     def residual(rows: np.ndarray) -> np.ndarray:
         return np.linalg.norm((rows - origin) @ vectors.T, axis=1)
 
-    alpha = (X @ W + B).max(axis=1).sum() / residual(X).sum()
-    logits = np.c_[alpha * residual(ROWS), ROWS @ W + B]
+    detector = VirtualLogit(dimension)
+    scores = found(detector)
+    logits = np.c_[detector.alpha * residual(ROWS), ROWS @ W + B]
     expected = logits[:, 0] - logsumexp(logits[:, 1:], axis=1)
-    np.testing.assert_allclose(found(VirtualLogit(dimension)), expected, rtol=1e-7)
+    np.testing.assert_allclose(scores, expected, rtol=1e-7)
+    # of rows that were learned from logits are larger and residuals smaller than of new ones
+    seen = (X @ W + B).max(axis=1).sum() / residual(X).sum()
+    assert 0.7 * seen < detector.alpha < seen
 
 
 def test_vim_takes_as_many_directions_as_hold_nine_tenths() -> None:
@@ -87,6 +103,34 @@ def test_fdbd_is_the_mean_distance_to_the_boundaries_over_that_to_the_mean() -> 
     np.testing.assert_allclose(found(FastDecisionBoundary()), expected, rtol=1e-7)
 
 
+def test_nci_is_the_projection_on_the_weights_and_the_length() -> None:
+    expected = []
+    for row in ROWS:
+        centred = row - X.mean(axis=0)
+        w = W[:, int((row @ W + B).argmax())]
+        expected.append(-w @ centred / np.linalg.norm(centred) - 0.01 * np.abs(row).sum())
+    np.testing.assert_allclose(found(NeuralCollapse(alpha=0.01)), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("k", [1, 10, 500])
+def test_nnguide_is_the_energy_times_the_mean_of_the_largest_similarities(k: int) -> None:
+    detector = NearestNeighbourGuide(k)
+    scores = found(detector)
+    # each row of the bank is as long as a layer that has not seen it gives it energy
+    np.testing.assert_allclose(
+        detector.bank / np.linalg.norm(detector.bank, axis=1, keepdims=True),
+        X / np.linalg.norm(X, axis=1, keepdims=True),
+        rtol=1e-9,
+        atol=1e-12,
+    )
+    energies = np.linalg.norm(detector.bank, axis=1)
+    assert energies.mean() < energy(X).mean()
+    assert np.corrcoef(energies, energy(X))[0, 1] > 0.9
+    similar = np.sort(ROWS / np.linalg.norm(ROWS, axis=1, keepdims=True) @ detector.bank.T, axis=1)
+    expected = -similar[:, ::-1][:, :k].mean(axis=1) * energy(ROWS)
+    np.testing.assert_allclose(scores, expected, rtol=1e-7)
+
+
 def test_react_cuts_activations_at_the_percentile_of_all_known_ones() -> None:
     cut = np.sort(X.ravel())[int(0.8 * (X.size - 1))]
     later = np.sort(X.ravel())[int(0.8 * (X.size - 1)) + 1]
@@ -96,16 +140,30 @@ def test_react_cuts_activations_at_the_percentile_of_all_known_ones() -> None:
 
 
 @pytest.mark.parametrize(("percentile", "k"), [(65.0, 7), (90.0, 2), (99.0, 1)])
-def test_shaped_activations_are_those_of_the_paper(percentile: float, k: int) -> None:
+@pytest.mark.parametrize("cls", [AshB, AshS, Scale])
+def test_shaped_activations_are_those_of_the_papers(cls: Any, percentile: float, k: int) -> None:
     shaped = []
     for row in ROWS:
         threshold = sorted(row)[-k]
-        shaped.append(np.where(row >= threshold, row.sum() / k, 0.0))
-    np.testing.assert_allclose(found(AshB(percentile)), -energy(np.stack(shaped)), rtol=1e-7)
+        kept = np.array([v if v >= threshold else 0.0 for v in row])
+        shaped.append(
+            {
+                AshB: np.where(kept > 0, row.sum() / k, 0.0),
+                AshS: kept * np.exp(row.sum() / kept.sum()),
+                Scale: row * np.exp(row.sum() / kept.sum()),
+            }[cls]
+        )
+    np.testing.assert_allclose(found(cls(percentile)), -energy(np.stack(shaped)), rtol=1e-7)
+
+
+def test_of_equal_activations_the_first_are_kept() -> None:
+    Z = np.array([[1.0, 2.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0], [4.0, 3.0, 2.0, 1.0]])
+    expected = [[True, True, False, False], [True, True, False, False], [True, True, False, False]]
+    np.testing.assert_array_equal(largest(Z, 50.0), expected)
 
 
 def test_negative_activations_count_as_zero_where_the_papers_have_a_relu() -> None:
-    for cls in (ReAct, AshB):
+    for cls in (ReAct, AshB, AshS, Scale):
         detector = cls().fit(X, Y)
         np.testing.assert_array_equal(
             detector.other_score(np.where(ROWS > 0, ROWS, -1.0)), detector.other_score(ROWS)
@@ -116,3 +174,33 @@ def test_negative_activations_count_as_zero_where_the_papers_have_a_relu() -> No
 def test_a_percentile_is_between_0_and_100(bad: float) -> None:
     with pytest.raises(InvalidParameterError, match="'percentile' parameter must be between"):
         ReAct(bad)
+
+
+@pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf")])
+def test_alpha_is_a_number_from_0_up(bad: float) -> None:
+    with pytest.raises(InvalidParameterError, match="'alpha' parameter must be a number from 0"):
+        NeuralCollapse(bad)
+
+
+def test_logits_of_gaussian_classes_are_left_as_they_are_and_too_large_ones_are_not() -> None:
+    rng = np.random.default_rng(1)
+    y = np.arange(60_000) % 3
+    centres = 2 * rng.normal(size=(3, 4))
+    rows = rng.normal(size=(60_000, 4)) + centres[y]
+    squares = ((rows[:, np.newaxis] - centres) ** 2).sum(axis=2)
+    assert size_of_logits(squares, y) == pytest.approx(1.0, rel=0.02)
+    assert size_of_logits(5.0 * squares, y) == pytest.approx(0.2, rel=0.02)
+
+
+def test_logits_do_not_grow_when_there_are_few_rows_for_many_columns() -> None:
+    rng = np.random.default_rng(2)
+    centres = 0.4 * rng.normal(size=(3, 200))
+    y = np.arange(300) % 3
+    rows = rng.normal(size=(300, 200)) + centres[y]
+    new = rng.normal(size=(3000, 200)) + centres[np.arange(3000) % 3]
+    sizes = []
+    for n in (60, 120, 300):
+        detector = FastDecisionBoundary().fit(rows[:n], y[:n])
+        ahead = np.sort(new @ detector.weights + detector.bias, axis=1)
+        sizes.append((ahead[:, 2] - ahead[:, 1]).mean())
+    assert sizes[0] < sizes[1] < sizes[2] < 40  # the more rows, the surer

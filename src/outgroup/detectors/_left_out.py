@@ -61,21 +61,21 @@ def left_out_squares(model: ClassModel, X: Array, shaped: Array | None = None) -
         back = squares[at, own] + 2.0 * mine / others + h / others**2
         back += factor * (mine + h / others) ** 2
         without[at, own] = np.where(counts[own] > 1, back, np.inf)
-        result[block] = without
+        result[block] = np.maximum(without, 0.0)
     return result
 
 
-def typical(values: Array) -> float:
-    """Return the median, 1 where there is none or it is not above 0.
+def typical(values: Array, rounding: float = 1e-6) -> float:
+    """Return the median of what is finite, 1 where there is none or it is but `rounding`.
 
     Examples
     --------
-    >>> typical(np.array([1.0, 2.0, np.inf])), typical(np.zeros(3))
+    >>> typical(np.array([1.0, 2.0, np.inf])), typical(np.full(3, 1e-9))
     (1.5, 1.0)
     """
     values = values[np.isfinite(values)]
     median = float(np.median(values)) if len(values) else 1.0
-    return median if median > 0 else 1.0
+    return median if median > rounding else 1.0
 
 
 def centre_and_scale(values: Array) -> Array:
@@ -88,4 +88,4 @@ def centre_and_scale(values: Array) -> Array:
     """
     values = values[np.isfinite(values)]
     centre = float(np.median(values)) if len(values) else 0.0
-    return np.array([centre, typical(np.abs(values - centre))])
+    return np.array([centre, typical(np.abs(values - centre), 1e-9 * abs(centre))])

@@ -71,8 +71,10 @@ class ReadoutDetector(FeatureDetector):
         shaped = self.shaped(Z)
         if shaped is not Z:
             squares = left_out_squares(model, Z, shaped)
+        logits = self.logits(shaped)  # of a row that is a class of its own
         left = np.isfinite(squares).all(axis=1)
-        logits = -0.5 * size * (squares - squares.mean(axis=1, keepdims=True))
+        squares = squares[left]
+        logits[left] = -0.5 * size * (squares - squares.mean(axis=1, keepdims=True))
         self.learn(Z, logits)
         self.standard = centre_and_scale(self.left_out(Z, logits)[left])
         return self
@@ -150,21 +152,25 @@ def valid_percentile(value: float) -> float:
     return float(value)
 
 
-def largest(Z: Array, percentile: float) -> NDArray[np.int64]:
-    """Return (n, k) the columns of the largest activations of each row, all above the percentile.
+def largest(Z: Array, percentile: float) -> NDArray[np.bool_]:
+    """Return (n, d) which are the k largest activations of each row, all above the percentile.
 
-    With d columns k is d less ``percentile`` per cent of it, and at least 1.
+    With d columns k is d less ``percentile`` per cent of it, and at least 1; of equal ones the
+    first are taken.
     """
     d = Z.shape[1]
     k = max(d - int(np.round(d * percentile / 100)), 1)
-    # a stable order, so that ties do not depend on the batch
-    result: NDArray[np.int64] = np.argsort(-Z, axis=1, kind="stable")[:, :k]
-    return result
+    last = np.partition(Z, d - k, axis=1)[:, d - k, np.newaxis]
+    above, equal = last < Z, last == Z
+    room = k - above.sum(axis=1, keepdims=True)
+    tied = equal.sum(axis=1) != room[:, 0]
+    equal[tied] &= np.cumsum(equal[tied], axis=1) <= room[tied]
+    return above | equal
 
 
-def sum_ratio(Z: Array, kept: NDArray[np.int64]) -> Array:
+def sum_ratio(Z: Array, kept: NDArray[np.bool_]) -> Array:
     """Return (n, 1) the sum of activations over that of the kept ones; 1 if all are zero."""
-    after = np.take_along_axis(Z, kept, axis=1).sum(axis=1, keepdims=True)
+    after = np.where(kept, Z, 0.0).sum(axis=1, keepdims=True)
     result: Array = np.where(
         after > 0, Z.sum(axis=1, keepdims=True) / np.where(after > 0, after, 1.0), 1.0
     )
@@ -180,7 +186,7 @@ def size_of_logits(squares: Array, index: NDArray[np.int64]) -> float:
     """
     mean = variance = 0.0
     for k in range(squares.shape[1]):
-        rows = squares[index == k]
+        rows = squares[(index == k) & np.isfinite(squares[:, k])]
         ahead = 0.5 * np.delete(rows - rows[:, [k]], k, axis=1)
         if len(rows) > 1:
             mean += ahead.mean(axis=0).sum() * len(rows)

@@ -30,8 +30,9 @@ def spread_folds(X: NDArray[np.float64], n_folds: int) -> NDArray[np.int64]:
 
     Examples
     --------
-    >>> spread_folds(np.array([[3.0], [1.0], [2.0]]), 2)
-    array([0, 0, 1])
+    >>> X = np.array([[3.0], [1.0], [2.0], [5.0]])
+    >>> bool((spread_folds(X[::-1], 2) == spread_folds(X, 2)[::-1]).all())
+    True
     """
     folds = np.empty(len(X), dtype=np.int64)
     folds[order(X)] = np.arange(len(X)) % n_folds

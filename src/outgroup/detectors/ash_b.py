@@ -47,6 +47,6 @@ class AshB(ShapedEnergy):
     def shaped(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `ShapedEnergy.shaped`."""
         kept = largest(Z, self.percentile)
-        result = np.zeros_like(Z)
-        np.put_along_axis(result, kept, Z.sum(axis=1, keepdims=True) / kept.shape[1], axis=1)
+        each = Z.sum(axis=1, keepdims=True) / kept.sum(axis=1, keepdims=True)
+        result: NDArray[np.float64] = np.where(kept, each, 0.0)
         return result

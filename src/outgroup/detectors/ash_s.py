@@ -48,6 +48,5 @@ class AshS(ShapedEnergy):
     def shaped(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
         """See `ShapedEnergy.shaped`."""
         kept = largest(Z, self.percentile)
-        result = np.zeros_like(Z)
-        np.put_along_axis(result, kept, np.take_along_axis(Z, kept, axis=1), axis=1)
-        return result * np.exp(sum_ratio(Z, kept))
+        result: NDArray[np.float64] = np.where(kept, Z * np.exp(sum_ratio(Z, kept)), 0.0)
+        return result

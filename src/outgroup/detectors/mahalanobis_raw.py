@@ -16,8 +16,8 @@ from outgroup.detectors.base import DETECTORS
 class MahalanobisRaw(ClassGaussians):
     """Distance to the nearest class mean of the embeddings as they are, one covariance for all.
 
-    ``min_k sqrt((x - m_k)' S^-1 (x - m_k))`` with S the covariance within classes, shrunk as that
-    of `mahalanobis` is. The length of an embedding counts here: a faint one is far from all means.
+    ``min_k sqrt((x - m_k)' S^-1 (x - m_k)) / s`` with S the covariance within classes, shrunk as
+    that of `mahalanobis` is, and s the median of what known rows get when they are left out. The length of an embedding counts here: a faint one is far from all means.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class MahalanobisRaw(ClassGaussians):
     >>> X = np.array([[1.0, 0.0], [3.0, 0.0], [0.0, 9.0], [0.0, 7.0]])
     >>> detector = MahalanobisRaw(shrinkage=1.0).fit(X, np.array([0, 0, 1, 1]))
     >>> detector.other_score(np.array([[2.0, 1.0], [-3.0, -3.0]])).round(3)
-    array([1.   , 5.831])
+    array([0.5  , 2.915])
     """
 
     name = "mahalanobis-raw"

@@ -52,7 +52,6 @@ class NearestNeighbourGuide(ReadoutDetector):
 
     def learn(self, Z: NDArray[np.float64], logits: NDArray[np.float64]) -> None:
         """Keep the known rows, each as long as it has energy for a layer without it."""
-        logits = np.where(np.isfinite(logits), logits, self.logits(Z))
         self.bank = unit_rows(Z) * _energy(logits)[:, np.newaxis]
 
     def raw(self, Z: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64]:

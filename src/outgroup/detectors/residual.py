@@ -67,7 +67,7 @@ class Residual(FeatureDetector):
         R = Z - self.mean
         self.directions = principal(R, self.dimension_)
         without = left_out_lengths(R, self.directions.shape[1], folds_within(Z), centred=True)
-        self.scale = np.array([typical(without)])
+        self.scale = np.array([typical(without, 1e-6 * float(np.abs(R).max(initial=0.0)))])
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:

@@ -77,8 +77,9 @@ class VirtualLogit(ReadoutDetector):
         self.directions = principal(R, self.dimension_)
         folds = folds_within(Z)
         self._without = left_out_lengths(R, self.directions.shape[1], folds, centred=False)
-        virtual = np.nanmean(self._without)
-        real = np.nanmean(np.where(np.isfinite(logits), logits, np.nan).max(axis=1))
+        seen = self._without[np.isfinite(self._without)]
+        virtual = seen.mean() if len(seen) else 0.0
+        real = logits.max(axis=1).mean()
         alpha = real / virtual if real > 0 and virtual > 1e-12 * np.abs(Z).max() else 1.0
         self.alpha = np.array([alpha])
 

@@ -79,7 +79,7 @@ class WhitenedCosine(FeatureDetector):
         length = np.sqrt(world.metric.lengths(means - self.centre))[:, np.newaxis]
         self.directions = directions / np.where(length > 0, length, 1.0)
         cosines = _alone(world, Z) if alone else _left_out(world, Z[known], y[known], means)
-        self.scale = np.array([typical(1.0 - cosines)])
+        self.scale = np.array([typical(1.0 - cosines, 1e-12)])
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
