@@ -111,8 +111,10 @@ class ReadoutDetector(FeatureDetector):
         return result
 
     def learn(self, Z: Array, logits: Array) -> None:
-        """Learn what else the score needs; the layer is there, the logits are by models without
-        the row. Nothing here."""
+        """Learn what else the score needs, by default nothing.
+
+        The layer is there; the logits are those of layers that have not seen the row.
+        """
 
 
 class ShapedEnergy(ReadoutDetector):
@@ -165,7 +167,8 @@ def largest(Z: Array, percentile: float) -> NDArray[np.bool_]:
     room = k - above.sum(axis=1, keepdims=True)
     tied = equal.sum(axis=1) != room[:, 0]
     equal[tied] &= np.cumsum(equal[tied], axis=1) <= room[tied]
-    return above | equal
+    result: NDArray[np.bool_] = above | equal
+    return result
 
 
 def sum_ratio(Z: Array, kept: NDArray[np.bool_]) -> Array:

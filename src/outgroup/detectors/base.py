@@ -34,11 +34,35 @@ class FittedLogitDetector(Detector):
     """A detector that looks at the logits of a head, and learns what those of known images are.
 
     Fit it to held-out logits where there are any: on the rows that a head has learned from it is
-    surer of itself than it will ever be again. It is no `LogitDetector`: what takes one of those
-    never calls `fit`. No strategy holds a detector of this kind yet.
+    surer of itself than it will ever be again. It is no `LogitDetector`: those have nothing to fit.
     """
 
     on = "logits"
+
+    def cross_fit(
+        self, logits: NDArray[np.float64], y: NDArray[np.int64], folds: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Return scores (n,) by models that have not seen the row, of held-out logits (n, K).
+
+        Parameters
+        ----------
+        logits : ndarray of shape (n, K), float64
+            Of each row, by a head that has not learned from it.
+        y : ndarray of shape (n,), int64
+            Class indices; rows with `OTHER` or `UNSEEN` are scored by the model of all known rows.
+        folds : ndarray of shape (n,), int64
+            The model that scores a known row has learned from the known rows of the other folds.
+        """
+        known, scores = y >= 0, np.empty(len(y))
+        for fold in np.unique(folds[known]):
+            train, held_out = known & (folds != fold), known & (folds == fold)
+            scores[held_out] = (
+                self.frozen().fit(logits[train], y[train]).other_score(logits[held_out])
+            )
+        if not known.all():
+            final = self.frozen().fit(logits[known], y[known])
+            scores[~known] = final.other_score(logits[~known])
+        return scores
 
     @abstractmethod
     def fit(self, logits: NDArray[np.float64], y: NDArray[np.int64]) -> FittedLogitDetector:
@@ -53,6 +77,9 @@ class FeatureDetector(Detector):
     """A detector that learns what known embeddings look like."""
 
     on = "features"
+
+    #: Which layer of the backbone it looks at.
+    layer: ClassVar[str] = "last"
 
     #: Whether `tune` and `fit` take negatives too (class index -1), as a picture of everything
     #: else. Without negatives such a detector does what its docstring says.

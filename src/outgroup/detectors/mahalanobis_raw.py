@@ -17,7 +17,8 @@ class MahalanobisRaw(ClassGaussians):
     """Distance to the nearest class mean of the embeddings as they are, one covariance for all.
 
     ``min_k sqrt((x - m_k)' S^-1 (x - m_k)) / s`` with S the covariance within classes, shrunk as
-    that of `mahalanobis` is, and s the median of what known rows get when they are left out. The length of an embedding counts here: a faint one is far from all means.
+    that of `mahalanobis` is, and s the median of what known rows get when they are left out. The
+    length of an embedding counts here: a faint one is far from all means.
 
     Parameters
     ----------

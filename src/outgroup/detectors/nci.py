@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._numeric import unit_rows
 from outgroup.detectors._readout import ReadoutDetector
 from outgroup.detectors.base import DETECTORS
 from outgroup.errors import InvalidParameterError

@@ -13,7 +13,6 @@ from outgroup.detectors._numeric import share, unit_rows
 from outgroup.detectors._rows import in_order
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 
-
 #: Known rows that are learned from; a solver's time grows with the square of their number.
 MOST = 2000
 
@@ -84,8 +83,9 @@ class OneClassSVM(FeatureDetector):
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
         centre, scale = self.standard
-        result: NDArray[np.float64] = self.offset[0] - self._sums(unit_rows(X))
-        return (result - centre) / scale
+        raw = self.offset[0] - self._sums(unit_rows(X))
+        result: NDArray[np.float64] = (raw - centre) / scale
+        return result
 
     def _sums(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
         own = (self.support**2).sum(axis=1)

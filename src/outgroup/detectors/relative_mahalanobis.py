@@ -98,5 +98,6 @@ class RelativeMahalanobis(FeatureDetector):
         far = Metric(self.background_whitening, float(self.background_isotropic[0]))
         background = far.squared(Z, self.background_mean)[:, 0]
         centre, scale = self.standard
-        result: NDArray[np.float64] = near.squared(Z, self.means).min(axis=1) - background
-        return (result - centre) / scale
+        squares = near.squared(Z, self.means).min(axis=1)
+        result: NDArray[np.float64] = (squares - background - centre) / scale
+        return result

@@ -72,4 +72,6 @@ class Residual(FeatureDetector):
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
-        return off_subspace(bounded(X) - self.mean, self.directions) / self.scale[0]
+        length = off_subspace(bounded(X) - self.mean, self.directions)
+        result: NDArray[np.float64] = length / self.scale[0]
+        return result

@@ -40,7 +40,7 @@ class Strategy(Component, ABC):
     #: Whether it learns from negatives when there are any.
     uses_others: ClassVar[bool] = False
     #: What its argument `detector` has to be; None if it has no such argument.
-    takes: ClassVar[type[Detector] | None] = None
+    takes: ClassVar[type[Detector] | tuple[type[Detector], ...] | None] = None
 
     @abstractmethod
     def cross_fit(self, rows: FoldedRows) -> Scores:

@@ -10,7 +10,7 @@ from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.heads import Head
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
-from outgroup.strategies.features import Features, head_input, take
+from outgroup.strategies.features import Features, detector_input, head_input, take
 from outgroup.strategies.folded import FoldedRows
 
 
@@ -59,10 +59,11 @@ class DetectorStrategy(HeadStrategy):
         known = take(features, y >= 0)
         self.head.fit(head_input(known, self.layers), y[y >= 0])
         used = (y >= 0) | self.detector.learns_from_others
-        self.detector.fit(features["last"][used], y[used])
+        self.detector.fit(detector_input(features, self.detector)[used], y[used])
         return self
 
     def score(self, features: Features) -> Scores:
         """See `Strategy.score`."""
         probabilities = self.head.probabilities(self.logits(features))
-        return Scores(probabilities, self.detector.other_score(features["last"]))
+        rows = detector_input(features, self.detector)
+        return Scores(probabilities, self.detector.other_score(rows))

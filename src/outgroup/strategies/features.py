@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.detectors import FeatureDetector
 from outgroup.errors import InvalidParameterError
 
 #: Embeddings of n images by layer, each (n, d) and floating; "last" is always there.
@@ -20,6 +21,23 @@ HEAD_LAYERS = ("last", "second_last", "logits")
 def take(features: Features, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """Return the given rows (indices or mask) of every layer."""
     return {layer: values[rows] for layer, values in features.items()}
+
+
+def detector_input(features: Features, detector: FeatureDetector) -> NDArray[Any]:
+    """Return the layer that a detector looks at.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is not there.
+    """
+    if detector.layer not in features:
+        raise InvalidParameterError(
+            f"The detector {detector.name!r} looks at the layer {detector.layer!r} of a backbone. "
+            f"Got {', '.join(sorted(features))} alone: take a detector of embeddings, such as "
+            "'mahalanobis', or images and a backbone that has this layer."
+        )
+    return features[detector.layer]
 
 
 def head_input(features: Features, layers: tuple[str, ...] | None = None) -> NDArray[Any]:

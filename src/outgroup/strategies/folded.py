@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from outgroup.component import OTHER, UNSEEN
 from outgroup.detectors import FeatureDetector
 from outgroup.heads import Head
-from outgroup.strategies.features import Features, head_input
+from outgroup.strategies.features import Features, detector_input, head_input
 
 #: Fold of the rows that nothing learns from: the model that scores them has learned from all else.
 NO_FOLD = -1
@@ -77,9 +77,18 @@ class FoldedRows:
         """
         return self._once(head, lambda: head_input(self.features, layers), y, layers)
 
-    def other_scores(self, detector: FeatureDetector, layer: str = "last") -> NDArray[np.float64]:
-        """Cross-fit a detector, and return its held-out other-scores of shape (n,), float64."""
-        return self._once(detector, lambda: self.features[layer], None, layer)
+    def other_scores(
+        self, detector: FeatureDetector, layer: str | None = None
+    ) -> NDArray[np.float64]:
+        """Cross-fit a detector, and return its held-out other-scores of shape (n,), float64.
+
+        `layer` is what it looks at instead of the layer that it names.
+        """
+
+        def rows() -> NDArray[Any]:
+            return detector_input(self.features, detector) if layer is None else self.features[layer]
+
+        return self._once(detector, rows, None, layer or detector.layer)
 
     def forget(self) -> None:
         """Let go of the cross-fits made so far."""
