@@ -178,7 +178,14 @@ def test_negatives_are_learned_from_only_by_those_that_say_so(name: str) -> None
 
 
 #: Detectors whose score is a distance: 0 on what is known exactly, and never less.
-DISTANCES = ["knn", "knn-ratio", "mahalanobis", "mahalanobis-raw", "residual", "whitened-cosine"]
+DISTANCES = [
+    "knn",
+    "knn-ratio",
+    "mahalanobis",
+    "mahalanobis-raw",
+    "residual",
+    "whitened-cosine",
+]
 
 
 @pytest.mark.parametrize("name", DISTANCES)

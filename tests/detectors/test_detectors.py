@@ -6,6 +6,7 @@ from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
 from sklearn.neighbors import NearestNeighbors
 
 from outgroup.detectors import LogitDetector
+from outgroup.detectors.answer_profile import AnswerProfile
 from outgroup.detectors.energy import Energy
 from outgroup.detectors.entropy import Entropy
 from outgroup.detectors.gen import GeneralisedEntropy
@@ -89,6 +90,36 @@ def test_knn_is_the_cosine_distance_of_scikit_learn(k: int) -> None:
     reference = NearestNeighbors(n_neighbors=k, metric="cosine").fit(known)
     found = KNearestNeighbours(k).fit(known, np.zeros(40, dtype=np.int64)).other_score(rows)
     np.testing.assert_allclose(found, reference.kneighbors(rows)[0][:, -1], atol=1e-12)
+
+
+def test_the_answer_profile_is_the_angle_between_centred_log_probabilities() -> None:
+    rng = np.random.default_rng(1)
+    known, rows = 3 * rng.normal(size=(40, 9)), 3 * rng.normal(size=(50, 9))
+
+    def log_ratios(logits: np.ndarray) -> np.ndarray:
+        log_p = log_softmax(logits, axis=1)
+        return np.asarray(log_p - log_p.mean(axis=1, keepdims=True))
+
+    reference = NearestNeighbors(n_neighbors=5, metric="cosine").fit(log_ratios(known))
+    expected = reference.kneighbors(log_ratios(rows))[0][:, -1]
+    detector = AnswerProfile().fit(known, np.zeros(40, dtype=np.int64))
+    np.testing.assert_allclose(detector.other_score(rows), expected, atol=1e-12)
+    np.testing.assert_allclose(detector.other_score(2 * rows - 7), expected, atol=1e-12)
+
+
+def test_of_fewer_rows_the_same_share_are_nearer() -> None:
+    rng = np.random.default_rng(1)
+    known, rows = rng.normal(size=(99, 9)), rng.normal(size=(50, 9))
+    detector = KNearestNeighbours(5)
+    detector.tune(known, np.zeros(99, dtype=np.int64))
+    assert detector.frozen().k == 0.05
+    fewer = detector.frozen().fit(known[:79], np.zeros(79, dtype=np.int64))
+    fourth = KNearestNeighbours(4).fit(known[:79], np.zeros(79, dtype=np.int64))
+    np.testing.assert_allclose(fewer.other_score(rows), fourth.other_score(rows), rtol=1e-9)
+    third = KNearestNeighbours(3).fit(known[:79], np.zeros(79, dtype=np.int64))
+    between = KNearestNeighbours(3.25 / 80).fit(known[:79], np.zeros(79, dtype=np.int64))
+    expected = 0.75 * third.other_score(rows) + 0.25 * fourth.other_score(rows)
+    np.testing.assert_allclose(between.other_score(rows), expected, rtol=1e-9)
 
 
 def test_knn_with_fewer_known_rows_than_k_takes_the_farthest() -> None:

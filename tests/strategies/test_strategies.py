@@ -3,10 +3,14 @@ import pytest
 from scipy.special import logsumexp
 
 from outgroup.component import UNSEEN
+from outgroup.detectors import FittedLogitDetector
+from outgroup.detectors.answer_profile import AnswerProfile
 from outgroup.detectors.energy import Energy
+from outgroup.detectors.kl_matching import KLMatching
 from outgroup.detectors.knn import KNearestNeighbours
 from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.detectors.max_logit import MaxLogit
+from outgroup.detectors.openmax import OpenMax
 from outgroup.errors import InvalidParameterError
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.heads.linear_softmax import LinearSoftmax
@@ -192,3 +196,51 @@ def test_layers_that_are_not_there_are_refused() -> None:
     for wrong in ((), "last", ("first",)):
         with pytest.raises(InvalidParameterError, match="'layers' parameter must be a sequence"):
             Sigmoid(layers=wrong)  # type: ignore[arg-type]
+
+
+def test_a_detector_sees_the_layer_that_it_names() -> None:
+    logits = RNG.normal(size=(80, 10)) + 3 * np.eye(3, 10)[Y]
+    fresh = RNG.normal(size=(50, 10))
+    strategy = DetectorStrategy(LinearSoftmax(0.1), AnswerProfile(3))
+    both = {"last": X, "logits": logits}
+    held_out = strategy.cross_fit(FoldedRows(both, Y, FOLDS)).other_score
+    np.testing.assert_array_equal(held_out, AnswerProfile(3).cross_fit(logits, Y, FOLDS))
+    found = strategy.fit(both, Y).score({"last": FRESH, "logits": fresh}).other_score
+    alone = AnswerProfile(3)
+    alone.tune(logits[KNOWN], Y[KNOWN])
+    alone.fit(logits[KNOWN], Y[KNOWN])
+    np.testing.assert_array_equal(found, alone.other_score(fresh))
+
+
+def test_a_layer_that_is_not_there_is_named() -> None:
+    strategy = DetectorStrategy(LinearSoftmax(0.1), AnswerProfile())
+    with pytest.raises(InvalidParameterError, match="'answer-profile' looks at the layer 'logits'"):
+        strategy.cross_fit(FoldedRows({"last": X}, Y, FOLDS))
+
+
+@pytest.mark.parametrize("detector", [KLMatching, OpenMax])
+def test_a_detector_that_learns_from_logits_learns_from_held_out_ones(
+    detector: type[FittedLogitDetector],
+) -> None:
+    strategy = Softmax(LinearSoftmax(0.1), detector())
+    scores = strategy.cross_fit(FoldedRows({"last": X}, Y, FOLDS)).other_score
+    rows = FoldedRows({"last": X}, Y, FOLDS)
+    held_out = rows.logits(LinearSoftmax(0.1), None, rows.without_others())[KNOWN]
+    for fold in range(4):
+        train, test = FOLDS[KNOWN] != fold, FOLDS[KNOWN] == fold
+        alone = detector().fit(held_out[train], Y[KNOWN][train])
+        np.testing.assert_array_equal(scores[KNOWN][test], alone.other_score(held_out[test]))
+    final = detector().fit(held_out, Y[KNOWN])
+    found = strategy.fit({"last": X}, Y).score({"last": FRESH})
+    logits = LinearSoftmax(0.1).fit(X[KNOWN], Y[KNOWN]).logits(FRESH)
+    np.testing.assert_array_equal(found.other_score, final.other_score(logits))
+    # the label is the head's, for images that are other too
+    np.testing.assert_array_equal(found.class_scores, strategy.head.probabilities(logits))
+
+
+def test_without_a_cross_fit_before_it_fit_makes_held_out_logits_itself() -> None:
+    one, two = (Softmax(LinearSoftmax(0.1), KLMatching()).fit({"last": X}, Y) for _ in range(2))
+    scores = one.score({"last": FRESH}).other_score
+    np.testing.assert_array_equal(scores, two.score({"last": FRESH}).other_score)
+    seen = KLMatching().fit(one.head.logits(X[KNOWN]), Y[KNOWN])
+    assert np.abs(scores - seen.other_score(one.head.logits(FRESH))).max() > 1e-3

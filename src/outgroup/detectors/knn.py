@@ -45,15 +45,20 @@ class KNearestNeighbours(FeatureDetector):
     def __init__(self, k: int | float = 5) -> None:
         self.k = self.k_ = valid_rank("k", k)
 
+    @staticmethod
+    def prepared(X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the rows of length 1 that are compared."""
+        return unit_rows(X)
+
     def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
         """Note which share of the known rows k is."""
         self.k_ = as_share(self.k, len(X))
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> KNearestNeighbours:
         """See `FeatureDetector.fit`; the classes play no part."""
-        self.known = unit_rows(X)
+        self.known = self.prepared(X)
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
-        return kth_distance(unit_rows(X), self.known, self.k_)
+        return kth_distance(self.prepared(X), self.known, self.k_)
