@@ -51,3 +51,27 @@ def test_nu_is_a_share(bad: float) -> None:
 def test_trees_are_counted(bad: object) -> None:
     with pytest.raises(InvalidParameterError, match="'trees' parameter must be a whole number"):
         IsolationForest(bad)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf")])
+def test_gamma_is_above_0(bad: float) -> None:
+    with pytest.raises(InvalidParameterError, match="'gamma' parameter must be a number above 0"):
+        OneClassSVM(gamma=bad)
+
+
+def test_of_many_rows_a_fixed_number_is_learned_from_whatever_their_order() -> None:
+    many = RNG.normal(size=(3000, 4)) + 4 * np.eye(2, 4)[np.arange(3000) % 2]
+    one, two = (OneClassSVM().fit(X, np.zeros(3000, dtype=np.int64)) for X in (many, many[::-1]))
+    np.testing.assert_array_equal(one.other_score(ROWS[:, :4]), two.other_score(ROWS[:, :4]))
+    known = many / np.linalg.norm(many, axis=1, keepdims=True)
+    sums = svm.OneClassSVM(gamma="scale", nu=0.1).fit(known).decision_function(known)
+    assert np.corrcoef(one.other_score(many), -sums)[0, 1] > 0.9
+    assert 0.1 * 2000 <= len(one.support) < 0.15 * 2000
+
+
+def test_a_tree_has_as_many_rows_in_every_fold() -> None:
+    forest = IsolationForest()
+    forest.tune(X[:100], Y[:100])
+    assert forest.frozen().rows == 50
+    forest.tune(np.vstack([X, X]), np.r_[Y, Y])
+    assert forest.frozen().rows == 256

@@ -47,8 +47,6 @@ class Metric:
         The covariance is that of the residuals but for a share of `shrinkage`, which is `spread`
         times the identity.
         """
-        from scipy.linalg import lapack, solve_triangular  # slow to import; prediction does without
-
         n, d = residuals.shape
         weight = (1.0 - shrinkage) / max(n - n_means, 1)
         isotropic = shrinkage * spread
@@ -57,15 +55,12 @@ class Metric:
             scaled = residuals * np.sqrt(weight / isotropic)
             gram = scaled @ scaled.T
             gram.flat[:: n + 1] += 1.0
-            lower = np.linalg.cholesky(gram)
-            whitening = solve_triangular(lower, scaled, lower=True).T / np.sqrt(isotropic)
-            return cls(whitening, 1.0 / isotropic)
+            root = _inverse_root(gram)
+            return cls(scaled.T @ (root / np.sqrt(isotropic)), 1.0 / isotropic)
         covariance = residuals.T @ residuals
         covariance *= weight
         covariance.flat[:: d + 1] += isotropic
-        # With S = L L', |L^-1 (x - m)| is the distance: one triangular product a row.
-        lower = np.linalg.cholesky(covariance)
-        return cls(lapack.dtrtri(lower, lower=True)[0].T, 0.0)
+        return cls(_inverse_root(covariance), 0.0)
 
     def inner(self, A: NDArray[np.float64], B: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``a' S^-1 b`` for each row a of A (n, d) and b of B (m, d)."""
@@ -80,18 +75,34 @@ class Metric:
     def squared(self, A: NDArray[np.float64], M: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the squared distance of each row of A (n, d) from each of M (m, d)."""
         result = np.empty((len(A), len(M)))
-        white = M @ self.whitening
         for start in range(0, len(A), BLOCK):
             rows = A[start : start + BLOCK]
-            found = squared_distances(rows @ self.whitening, white)
-            if self.isotropic:
-                found = self.isotropic * squared_distances(rows, M) - found
-            result[start : start + BLOCK] = found
-        return np.maximum(result, 0.0)
+            result[start : start + BLOCK] = self.squared_white(rows, self.white(rows), M)
+        return result
 
-    def lengths(self, A: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return ``a' S^-1 a`` for each row a of A (n, d)."""
-        return self.squared(A, np.zeros((1, A.shape[1])))[:, 0]
+    def white(self, A: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``A W``, which is most of the work of all else."""
+        return A @ self.whitening
+
+    def squared_white(
+        self, A: NDArray[np.float64], white: NDArray[np.float64], M: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return `squared` of a few rows of which ``A W`` is there."""
+        found = squared_distances(white, self.white(M))
+        if self.isotropic:
+            found = self.isotropic * squared_distances(A, M) - found
+        return np.maximum(found, 0.0)
+
+    def lengths(
+        self, A: NDArray[np.float64], white: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Return ``a' S^-1 a`` for each row a of A (n, d), of which ``A W`` may be there."""
+        white = self.white(A) if white is None else white
+        found = (white**2).sum(axis=1)
+        if self.isotropic:
+            found = self.isotropic * (A**2).sum(axis=1) - found
+        result: NDArray[np.float64] = np.maximum(found, 0.0)
+        return result
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,15 @@ def squared_distances(A: NDArray[np.float64], M: NDArray[np.float64]) -> NDArray
     """Return the squared Euclidean distance of each row of A from each of M."""
     squares = (A**2).sum(axis=1)[:, np.newaxis] + (M**2).sum(axis=1)
     result: NDArray[np.float64] = squares - 2.0 * A @ M.T
+    return result
+
+
+def _inverse_root(S: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return W such that ``W W'`` is the inverse of a positive definite matrix."""
+    from scipy.linalg import lapack  # slow to import; prediction does without
+
+    # Of S = L L' the transposed factor, as LAPACK has columns where NumPy has rows: no copy.
+    result: NDArray[np.float64] = lapack.dtrtri(np.linalg.cholesky(S).T)[0]
     return result
 
 

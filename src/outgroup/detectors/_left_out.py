@@ -44,11 +44,14 @@ def left_out_squares(model: ClassModel, X: Array, shaped: Array | None = None) -
         block = slice(start, start + BLOCK)
         own, x = model.index[block], X[block]
         at, others = np.arange(len(own)), np.maximum(counts[own] - 1.0, 1.0)
-        from_x = squares = metric.squared(x, means)
+        white = metric.white(x)
+        from_x = squares = metric.squared_white(x, white, means)
         apart = np.zeros(len(x))
         if shaped is not None:
-            squares = metric.squared(shaped[block], means)
-            apart = metric.lengths(x - shaped[block])
+            s = shaped[block]
+            white_s = metric.white(s)
+            squares = metric.squared_white(s, white_s, means)
+            apart = metric.lengths(x - s, white - white_s)
         h = from_x[at, own]
         factor = model.weight * counts[own] / others
         factor /= np.maximum(1.0 - factor * h, 1e-12)

@@ -9,6 +9,12 @@ are made for; unlike a logistic regression it needs no strength to be searched f
 classes cost what three do. What the softmax does not see is fixed as a penalty on the weights fixes
 it: weights and biases add up to zero over the classes, so that an energy is log K where nothing
 speaks for any class. With a single class all is zero, and there is nothing to read.
+
+How large logits are depends on how many rows there were for how many columns, so they are
+multiplied by what makes them as large as rows left out say they ought to be; and a detector's score
+is the paper's less its median over known rows left out, over their median absolute deviation: both
+in closed form (see `outgroup.detectors._left_out`). Otherwise a threshold from out-of-fold models
+does not hold for the final one.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ from outgroup.detectors.base import DETECTORS
 class AshB(ShapedEnergy):
     """Energy of a linear layer on which of the activations are large.
 
-    ``-log(sum_k exp(z_k))`` where the k largest activations of a row are each its sum divided by
-    k, and the others 0. The layer is fitted in closed form (see `outgroup.detectors._readout`).
+    ``-log(sum_k exp(z_k))`` where the k largest activations of a row are each its sum divided by k,
+    and the others 0. The layer is fitted in closed form, and scores are standardised (see
+    `outgroup.detectors._readout`).
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ class AshS(ShapedEnergy):
 
     ``-log(sum_k exp(z_k))`` where all but the largest activations of a row are 0, and those are
     multiplied by ``exp(a / b)``, a the sum before and b that after. The layer is fitted in closed
-    form (see `outgroup.detectors._readout`).
+    form, and scores are standardised (see `outgroup.detectors._readout`).
 
     Parameters
     ----------

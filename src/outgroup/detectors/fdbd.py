@@ -14,8 +14,9 @@ class FastDecisionBoundary(ReadoutDetector):
     """Minus the mean distance to the decision boundaries, relative to that from the mean.
 
     ``-mean_(c != a) (z_a - z_c) / (|w_a - w_c| |x - m|)`` with a the best class of a linear layer
-    and m the mean of the known rows. The layer is fitted in closed form (see
-    `outgroup.detectors._readout`). With a single class there is no boundary, and all scores are 0.
+    and m the mean of the known rows. The layer is fitted in closed form, and scores are
+    standardised (see `outgroup.detectors._readout`). With a single class there is no boundary, and
+    all scores are alike.
 
     Parameters
     ----------

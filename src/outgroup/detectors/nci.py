@@ -16,7 +16,7 @@ class NeuralCollapse(ReadoutDetector):
 
     ``-(w_a . (x - m) / |x - m| + alpha |x|_1)`` with a the best class of a linear layer and m the
     mean of the known rows: those gather along the weights, and lie farther out than others do. The
-    layer is fitted in closed form (see `outgroup.detectors._readout`).
+    layer is fitted in closed form, and scores are standardised (see `outgroup.detectors._readout`).
 
     Parameters
     ----------

@@ -15,8 +15,9 @@ from outgroup.detectors.base import DETECTORS
 class NearestNeighbourGuide(ReadoutDetector):
     """Minus the energy of a linear layer times the similarity to energetic known rows.
 
-    ``-E(x) mean_i (E(x_i) cos(x, x_i))`` over the k known rows for which the product is largest,
-    E the log-sum-exp of the logits. The layer is fitted in closed form (see
+    ``-E(x) mean_i (E(x_i) cos(x, x_i))`` over the k known rows for which the product is largest, E
+    the log-sum-exp of the logits: a known row's by a layer that has not seen it, as one that has is
+    too sure of it. The layer is fitted in closed form, and scores are standardised (see
     `outgroup.detectors._readout`). With a single class E is 1.
 
     Parameters

@@ -12,6 +12,7 @@ from outgroup.detectors._neighbours import BLOCK
 from outgroup.detectors._numeric import share, unit_rows
 from outgroup.detectors._rows import in_order
 from outgroup.detectors.base import DETECTORS, FeatureDetector
+from outgroup.errors import InvalidParameterError
 
 #: Known rows that are learned from; a solver's time grows with the square of their number.
 MOST = 2000
@@ -22,12 +23,17 @@ class OneClassSVM(FeatureDetector):
     """``r - sum_i a_i exp(-g |x - s_i|^2)`` over the support vectors s_i, rows of length 1.
 
     Fitted by scikit-learn and kept as arrays. g is 1 over the variance of all known values and the
-    number of columns (scikit-learn's "scale"), 1 if they do not vary.
+    number of columns (scikit-learn's "scale"), 1 if they do not vary; the a_i add up to 1, and
+    scores are given less their median for known rows without their own share, over their median
+    absolute deviation. Of more than 2,000 known rows as many are learned from, evenly spaced in an
+    order of their own: the time grows with the square of their number, and a density needs no more.
 
     Parameters
     ----------
     nu : float, default=0.1
         Largest share of known rows outside, and smallest of support vectors, in (0, 1).
+    gamma : float or None, default=None
+        g; None: as above, from all known rows.
 
     References
     ----------
@@ -52,6 +58,10 @@ class OneClassSVM(FeatureDetector):
 
     def __init__(self, nu: float = 0.1, gamma: float | None = None) -> None:
         self.nu = share("nu", nu)
+        if gamma is not None and not 0.0 < gamma < np.inf:
+            raise InvalidParameterError(
+                f"The 'gamma' parameter must be a number above 0, or None. Got {gamma!r} instead."
+            )
         self.gamma = self.gamma_ = gamma
 
     def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:

@@ -13,8 +13,8 @@ from outgroup.detectors.base import DETECTORS
 class ReAct(ShapedEnergy):
     """Energy of a linear layer, with activations cut at a percentile of the known ones.
 
-    ``-log(sum_k exp(z_k))`` of ``min(x, c)``: others tend to have a few very large activations.
-    The layer is fitted in closed form (see `outgroup.detectors._readout`).
+    ``-log(sum_k exp(z_k))`` of ``min(x, c)``: others tend to have a few very large activations. The
+    layer is fitted in closed form, and scores are standardised (see `outgroup.detectors._readout`).
 
     Parameters
     ----------

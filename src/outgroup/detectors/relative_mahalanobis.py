@@ -29,7 +29,8 @@ class RelativeMahalanobis(FeatureDetector):
     are any; all known rows as one otherwise. What is odd about every image cancels. Embeddings are
     scaled to length 1 as for `mahalanobis` (the paper takes them as they are). Both covariances get
     the same share of the same multiple of the identity: what is the same in both cancels only if
-    both are shrunk alike. It can be negative.
+    both are shrunk alike. The difference is given less its median over known rows left out, over
+    their median absolute deviation (see `outgroup.detectors._left_out`).
 
     Parameters
     ----------

@@ -21,9 +21,11 @@ from outgroup.detectors.base import DETECTORS, FeatureDetector
 
 @DETECTORS.register("residual")
 class Residual(FeatureDetector):
-    """``|(I - P P') (x - m)|``, P the principal directions of the known rows, m their mean.
+    """``|(I - P P') (x - m)| / s``, P the principal directions of the known rows, m their mean.
 
-    The paper takes its origin from a network's last layer; the mean needs no such layer.
+    s is the median for known rows by the subspace of others (five folds), so that 1 is as far as a
+    known image typically is. The paper takes its origin from a network's last layer; the mean needs
+    no such layer.
 
     Parameters
     ----------

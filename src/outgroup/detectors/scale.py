@@ -14,7 +14,8 @@ class Scale(ShapedEnergy):
     """Energy of a linear layer on activations made larger, none pruned.
 
     ``-log(sum_k exp(z_k))`` of ``x exp(a / b)``, a the sum of all activations and b that of the
-    largest. The layer is fitted in closed form (see `outgroup.detectors._readout`).
+    largest. The layer is fitted in closed form, and scores are standardised (see
+    `outgroup.detectors._readout`).
 
     Parameters
     ----------

@@ -26,8 +26,9 @@ class VirtualLogit(ReadoutDetector):
     ``alpha |(I - P P') (x - o)| - log(sum_k exp(z_k))``, the logarithm of the odds of the paper's
     probability, which is of the same order. z are the logits of a linear layer fitted in closed
     form (see `outgroup.detectors._readout`), o the point nearest to 0 where all of them are 0, P
-    the principal directions of ``x - o``, and alpha makes the virtual logit as large as the
-    largest real one on average over the known rows (1 if either is zero, as for a single class).
+    the principal directions of ``x - o``, and alpha makes the virtual logit as large as the largest
+    real one on average over known rows left out, of the subspace by five folds (1 if either is
+    zero, as for a single class).
 
     Parameters
     ----------

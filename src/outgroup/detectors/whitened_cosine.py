@@ -21,13 +21,14 @@ from outgroup.detectors.base import DETECTORS, FeatureDetector
 
 @DETECTORS.register("whitened-cosine")
 class WhitenedCosine(FeatureDetector):
-    """``1 - max_k cos(W'(x - m), W'(m_k - m))`` where W whitens the background of mean m.
+    """``1 - max_k cos(W'(x - m), W'(m_k - m))``, over its median for known rows left out.
 
-    The background is the known rows and the negatives, if there are any, otherwise all known rows
-    as one; x is scaled to length 1, the covariance shrunk as that of `mahalanobis` is. Directions
-    in which all images vary count little, and what is left of x has to point to a class: this is
-    linear discriminant analysis against the world (Hariharan et al. 2012), by angle. A single
-    class without negatives is its own background, so that angles are taken from zero instead.
+    W whitens the background of mean m. The background is the known rows and the negatives, if there
+    are any, otherwise all known rows as one; x is scaled to length 1, the covariance shrunk as that
+    of `mahalanobis` is. Directions in which all images vary count little, and what is left of x has
+    to point to a class: this is linear discriminant analysis against the world (Hariharan et al.
+    2012), by angle. A single class without negatives is its own background, so that angles are
+    taken from zero instead.
 
     Parameters
     ----------
