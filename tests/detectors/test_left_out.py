@@ -51,13 +51,13 @@ def test_distances_by_models_without_the_row(d: int, shaped: bool) -> None:
         whole = inverse(residuals, (1 - SHARE) / 37)
         expected.append([mahalanobis(measured[i], m, whole) ** 2 for m in means])
     model = ClassModel.of(X, Y, SHARE, SPREAD)
-    found = left_out_squares(model, X, measured if shaped else None)
+    found = left_out_squares(model, X, *([measured] if shaped else []))[-1]
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
 def test_nothing_is_left_of_a_class_with_a_single_row() -> None:
     X, y = rows(5), np.r_[Y[:-1], 3]
-    found = left_out_squares(ClassModel.of(X, y, SHARE, SPREAD), X)
+    found = left_out_squares(ClassModel.of(X, y, SHARE, SPREAD), X)[0]
     assert np.isinf(found[-1, 3])
     assert np.isfinite(found[:-1]).all()
     assert np.isfinite(found[-1, :3]).all()

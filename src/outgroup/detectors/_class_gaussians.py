@@ -52,7 +52,7 @@ class ClassGaussians(FeatureDetector):
         model = ClassModel.of(Z, y, self.shrinkage_)
         self.means, self.whitening = model.means, model.metric.whitening
         self.isotropic = np.array([model.metric.isotropic])
-        self.scale = np.array([typical(np.sqrt(left_out_squares(model, Z).min(axis=1)))])
+        self.scale = np.array([typical(np.sqrt(left_out_squares(model, Z)[0].min(axis=1)))])
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:

@@ -20,8 +20,8 @@ from outgroup.detectors._gaussian import BLOCK, ClassModel
 Array = NDArray[np.float64]
 
 
-def left_out_squares(model: ClassModel, X: Array, shaped: Array | None = None) -> Array:
-    """Return (n, K) squared distances of known rows from the means, each without the row itself.
+def left_out_squares(model: ClassModel, X: Array, *shaped: Array) -> list[Array]:
+    """Return squared distances of known rows from the means, each by a model without the row.
 
     Parameters
     ----------
@@ -29,43 +29,45 @@ def left_out_squares(model: ClassModel, X: Array, shaped: Array | None = None) -
         Learned from the rows.
     X : ndarray of shape (n, d), float64
         These rows.
-    shaped : ndarray of shape (n, d), float64, or None
-        What is measured instead of each row; None: the row.
+    *shaped : ndarray of shape (n, d), float64
+        What is to be measured besides each row, by the same model.
 
     Returns
     -------
-    ndarray of shape (n, K), float64
-        Infinite where no mean is left, as that of a class with a single row.
+    list of ndarray of shape (n, K), float64
+        Of the rows and of each of `shaped`; infinite where no mean is left, as that of a class with
+        a single row.
     """
     metric, means, counts = model.metric, model.means, model.counts
     between = metric.squared(means, means)
-    result = np.empty((len(X), len(means)))
+    results = [np.empty((len(X), len(means))) for _ in range(1 + len(shaped))]
     for start in range(0, len(X), BLOCK):
         block = slice(start, start + BLOCK)
         own, x = model.index[block], X[block]
         at, others = np.arange(len(own)), np.maximum(counts[own] - 1.0, 1.0)
         white = metric.white(x)
-        from_x = squares = metric.squared_white(x, white, means)
-        apart = np.zeros(len(x))
-        if shaped is not None:
-            s = shaped[block]
-            white_s = metric.white(s)
-            squares = metric.squared_white(s, white_s, means)
-            apart = metric.lengths(x - s, white - white_s)
+        from_x = metric.squared_white(x, white, means)
         h = from_x[at, own]
         factor = model.weight * counts[own] / others
         factor /= np.maximum(1.0 - factor * h, 1e-12)
-        # r' S^-1 (s - m_j) with r = x - m_own, from the distances between the four
-        along = from_x + (squares[at, own] - apart)[:, np.newaxis] - between[own]
-        along *= 0.5
-        without = squares + factor[:, np.newaxis] * along**2
-        # the mean of the others lies r / (n - 1) farther back
-        mine = along[at, own]
-        back = squares[at, own] + 2.0 * mine / others + h / others**2
-        back += factor * (mine + h / others) ** 2
-        without[at, own] = np.where(counts[own] > 1, back, np.inf)
-        result[block] = np.maximum(without, 0.0)
-    return result
+        for result, rows in zip(results, (X, *shaped), strict=True):
+            squares, apart = from_x, np.zeros(len(x))
+            if rows is not X:
+                s = rows[block]
+                white_s = metric.white(s)
+                squares = metric.squared_white(s, white_s, means)
+                apart = metric.lengths(x - s, white - white_s)
+            # r' S^-1 (s - m_j) with r = x - m_own, from the distances between the four
+            along = from_x + (squares[at, own] - apart)[:, np.newaxis] - between[own]
+            along *= 0.5
+            without = squares + factor[:, np.newaxis] * along**2
+            # the mean of the others lies r / (n - 1) farther back
+            mine = along[at, own]
+            back = squares[at, own] + 2.0 * mine / others + h / others**2
+            back += factor * (mine + h / others) ** 2
+            without[at, own] = np.where(counts[own] > 1, back, np.inf)
+            result[block] = np.maximum(without, 0.0)
+    return results
 
 
 def typical(values: Array, rounding: float = 1e-6) -> float:

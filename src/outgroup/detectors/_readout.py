@@ -68,18 +68,16 @@ class ReadoutDetector(FeatureDetector):
         model = ClassModel.of(Z, y, self.shrinkage_)
         centre = model.means.mean(axis=0)
         means = model.means - centre
-        squares = left_out_squares(model, Z)
-        size = size_of_logits(squares, model.index)
+        self.learn_shape(Z)
+        shaped = self.shaped(Z)
+        measured = left_out_squares(model, Z) if shaped is Z else left_out_squares(model, Z, shaped)
+        size = size_of_logits(measured[0], model.index)
         self.weights = size * model.metric.dual(means).T
         bias = -0.5 * size * model.metric.lengths(means)
         self.bias = bias - bias.mean() - centre @ self.weights
-        self.learn_shape(Z)
-        shaped = self.shaped(Z)
-        if shaped is not Z:
-            squares = left_out_squares(model, Z, shaped)
         logits = self.logits(shaped)  # of a row that is a class of its own
-        left = np.isfinite(squares).all(axis=1)
-        squares = squares[left]
+        left = np.isfinite(measured[-1]).all(axis=1)
+        squares = measured[-1][left]
         logits[left] = -0.5 * size * (squares - squares.mean(axis=1, keepdims=True))
         self.learn(Z, logits)
         self.standard = centre_and_scale(self.left_out(Z, logits)[left])

@@ -88,8 +88,8 @@ class RelativeMahalanobis(FeatureDetector):
         self.isotropic = np.array([near.metric.isotropic])
         self.background_isotropic = np.array([far.metric.isotropic])
         far = replace(far, index=far.index[known])
-        without = left_out_squares(near, Z[known]).min(axis=1)
-        self.standard = centre_and_scale(without - left_out_squares(far, Z[known])[:, 0])
+        without = left_out_squares(near, Z[known])[0].min(axis=1)
+        self.standard = centre_and_scale(without - left_out_squares(far, Z[known])[0][:, 0])
         return self
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
