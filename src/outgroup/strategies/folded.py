@@ -86,7 +86,9 @@ class FoldedRows:
         """
 
         def rows() -> NDArray[Any]:
-            return detector_input(self.features, detector) if layer is None else self.features[layer]
+            return (
+                detector_input(self.features, detector) if layer is None else self.features[layer]
+            )
 
         return self._once(detector, rows, None, layer or detector.layer)
 
