@@ -3,6 +3,22 @@
 To add one, write a module here with one class that derives from `Head` and registers itself.
 """
 
-from outgroup.heads.base import HEADS, OTHER, UNSEEN, Head
+from outgroup.heads.base import (
+    HEADS,
+    OTHER,
+    UNSEEN,
+    ExposedHead,
+    Head,
+    SigmoidHead,
+    SoftmaxHead,
+)
 
-__all__ = ["HEADS", "OTHER", "UNSEEN", "Head"]
+__all__ = [
+    "HEADS",
+    "OTHER",
+    "UNSEEN",
+    "ExposedHead",
+    "Head",
+    "SigmoidHead",
+    "SoftmaxHead",
+]

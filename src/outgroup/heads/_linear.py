@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.errors import InvalidParameterError
+from outgroup.heads._checks import is_number, require
+from outgroup.heads._standard import Standardised
+from outgroup.heads._targets import BALANCED, valid_class_weight
 from outgroup.heads.base import UNSEEN, Head
 
 Array = NDArray[np.float64]
@@ -27,7 +30,7 @@ STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 SEARCH, FOLDS, FINAL = 1e-3, 1e-6, 1e-8
 
 
-class LinearHead(Head):
+class LinearHead(Standardised, Head):
     """Base of linear heads; a subclass gives the loss and what its targets and weights are.
 
     Parameters
@@ -35,29 +38,34 @@ class LinearHead(Head):
     strength : float or None, default=None
         Weight of the squared norm of the coefficients of standardised features; None: the one with
         the least held-out loss in cross-validation.
+    class_weight : "balanced" or None, default="balanced"
+        How rows are weighed; the subclass says what is balanced. Weights are what whole copies of
+        rows are to a loss that is a sum, so there is no option to oversample.
     """
 
-    parameters = ("strength",)
+    parameters = ("strength", "class_weight")
     tuned = ("strength",)
     arrays = ("mean", "scale", "coef")
 
-    def __init__(self, strength: float | None = None) -> None:
-        if strength is not None and not strength > 0:
-            raise InvalidParameterError(
-                f"The 'strength' parameter must be above 0, or None. Got {strength!r} instead."
-            )
-        self.strength = strength
-        self.strength_ = strength
+    def __init__(
+        self, strength: float | None = None, class_weight: str | None = BALANCED
+    ) -> None:
+        fine = strength is None or (is_number(strength) and strength > 0)
+        require(fine, "strength", "above 0, or None", strength)
+        self.strength = None if strength is None else float(strength)
+        self.strength_ = self.strength
+        self.class_weight = valid_class_weight(class_weight)
 
-    @staticmethod
     @abstractmethod
-    def targets(y: Labels, n_classes: int) -> tuple[Array, Array]:
-        """Return targets and weights, both (n, K); each class weighs the same in them."""
+    def targets(self, y: Labels, n_classes: int) -> tuple[Array, Array]:
+        """Return targets and weights, both (n, K); the weights of known rows add up to 1."""
 
-    @staticmethod
     @abstractmethod
-    def loss(logits: Array, targets: Array, weights: Array) -> tuple[float, Array]:
-        """Return the loss summed over all cells, and its slope in the logits."""
+    def loss(self, logits: Array, targets: Array, weights: Array) -> tuple[float, Array]:
+        """Return the weighted loss summed over all cells, and its slope in the logits.
+
+        Several models may stand side by side: all three are (n, m K) then.
+        """
 
     def cross_fit(self, X: NDArray[Any], y: Labels, folds: Labels) -> Array:
         """See `Head.cross_fit`.
@@ -67,7 +75,7 @@ class LinearHead(Head):
         them all, which is what costs the time.
         """
         seen, n_classes = y != UNSEEN, int(y.max()) + 1
-        Z, y_seen = self._standardise(X if seen.all() else X[seen]), y[seen]
+        Z, y_seen = self.standardise(X if seen.all() else X[seen]), y[seen]
         numbers = np.unique(folds)  # with that of the unseen rows, whose model holds out no other
         held_out = [folds[seen] == fold for fold in numbers]
         targets = np.tile(self.targets(y_seen, n_classes)[0], len(numbers))
@@ -87,7 +95,7 @@ class LinearHead(Head):
         best = self._minimise(Z, targets, weights, self.strength_, best, tolerance=FOLDS)
         model = np.searchsorted(numbers, folds)
         logits = np.empty((len(y), n_classes))
-        for rows, values in ((seen, Z), (~seen, self._scaled(X[~seen]))):
+        for rows, values in ((seen, Z), (~seen, self.scaled(X[~seen]))):
             outputs = _product(values, best).reshape(-1, len(numbers), n_classes)
             logits[rows] = outputs[np.arange(len(outputs)), model[rows]]
         return logits
@@ -96,7 +104,7 @@ class LinearHead(Head):
         """See `Head.fit`."""
         if self.strength_ is None:
             raise InvalidParameterError("'strength' is None: call cross_fit first, or set it.")
-        Z, n_classes = self._standardise(X), int(y.max()) + 1
+        Z, n_classes = self.standardise(X), int(y.max()) + 1
         start = np.zeros((Z.shape[1] + 1, n_classes))
         targets, weights = self.targets(y, n_classes)
         self.coef = self._minimise(Z, targets, weights, self.strength_, start, tolerance=FINAL)
@@ -106,26 +114,11 @@ class LinearHead(Head):
         """See `Head.logits`."""
         return _product((X - self.mean) / self.scale, self.coef)
 
-    def _scaled(self, X: NDArray[Any]) -> NDArray[Any]:
-        Z: NDArray[Any] = X - self.mean.astype(X.dtype)
-        Z /= self.scale.astype(X.dtype)
-        return Z
-
     def _weights(self, y: Labels, n_classes: int, rows: NDArray[np.bool_]) -> Array:
         weights = np.zeros((len(y), n_classes))
         if rows.any():
             weights[rows] = self.targets(y[rows], n_classes)[1]
         return weights
-
-    def _standardise(self, X: NDArray[Any]) -> NDArray[Any]:
-        self.mean = X.mean(axis=0, dtype=np.float64)
-        Z: NDArray[Any] = X - self.mean.astype(X.dtype)
-        scale = np.sqrt(np.square(Z).mean(axis=0, dtype=np.float64))
-        # A (nearly) constant column is left small: divided by its own scale it would be noise.
-        typical = float(np.sqrt((scale**2).mean())) or 1.0
-        self.scale = np.where(scale > 1e-3 * typical, scale, typical)
-        Z /= self.scale.astype(X.dtype)
-        return Z
 
     def _minimise(
         self,

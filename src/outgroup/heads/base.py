@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from outgroup.component import OTHER as OTHER
 from outgroup.component import UNSEEN as UNSEEN
 from outgroup.component import Component
+from outgroup.heads._losses import softmax
 from outgroup.registry import Registry
 
 
@@ -54,6 +56,34 @@ class Head(Component, ABC):
     @abstractmethod
     def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Map logits to scores in [0, 1], of the same shape."""
+
+
+class SoftmaxHead(Head):
+    """A head whose classes share one softmax; it refuses negatives."""
+
+    @staticmethod
+    def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the softmax: rows add up to 1, safe for any finite logits."""
+        return softmax(logits)
+
+
+class ExposedHead(Head):
+    """A head whose classes share one softmax, which negatives teach to be unsure."""
+
+    @staticmethod
+    def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the softmax: rows add up to 1, safe for any finite logits."""
+        return softmax(logits)
+
+
+class SigmoidHead(Head):
+    """A head with a sigmoid for each class; negatives are rows of zeros to it."""
+
+    @staticmethod
+    def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sigmoid of each logit: each class by itself, rows need not add up to 1."""
+        result: NDArray[np.float64] = expit(logits)
+        return result
 
 
 HEADS: Registry[Head] = Registry("head", "outgroup.heads")

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from outgroup.heads._linear import LinearHead
-from outgroup.heads.base import HEADS
+from outgroup.heads._losses import binary_cross_entropy
+from outgroup.heads._targets import one_against_rest
+from outgroup.heads.base import HEADS, SigmoidHead
 
 
 @HEADS.register("linear-sigmoid")
-class LinearSigmoid(LinearHead):
+class LinearSigmoid(LinearHead, SigmoidHead):
     """Linear logits, a sigmoid each, binary cross-entropy; negatives are all-zero rows.
-
-    In each output the positives weigh as much as everything else together.
 
     Parameters
     ----------
     strength : float or None, default=None
         Strength of regularisation; None: chosen by cross-validation.
+    class_weight : "balanced" or None, default="balanced"
+        "balanced": in each output the positives weigh as much as everything else together, which
+        is all other classes and the negatives; None: every row weighs the same.
 
     References
     ----------
@@ -38,27 +40,17 @@ class LinearSigmoid(LinearHead):
     summary = "a sigmoid for each class, binary cross-entropy; negatives are all-zero rows"
     reference = "Rifkin & Klautau 2004, JMLR 5"
 
-    @staticmethod
     def targets(
-        y: NDArray[np.int64], n_classes: int
+        self, y: NDArray[np.int64], n_classes: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return 0/1 rows, all zero for negatives, and weights: half for each side of a column."""
-        targets = (y[:, np.newaxis] == np.arange(n_classes)).astype(np.float64)
-        positives = targets.sum(axis=0)
-        negatives = len(y) - positives
-        sides = 0.5 / np.maximum(positives, 1.0), 0.5 / np.maximum(negatives, 1.0)
-        return targets, np.where(targets > 0, *sides)
+        """See `LinearHead.targets`: 0/1 rows, all zero for negatives."""
+        return one_against_rest(y, n_classes, self.class_weight)
 
-    @staticmethod
     def loss(
-        logits: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]
+        self,
+        logits: NDArray[np.float64],
+        targets: NDArray[np.float64],
+        weights: NDArray[np.float64],
     ) -> tuple[float, NDArray[np.float64]]:
-        """Return the weighted binary cross-entropy and its slope in the logits."""
-        loss = (weights * (np.logaddexp(0.0, logits) - targets * logits)).sum()
-        return float(loss), weights * (expit(logits) - targets)
-
-    @staticmethod
-    def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the sigmoid of each logit: each class by itself, rows need not add up to 1."""
-        result: NDArray[np.float64] = expit(logits)
-        return result
+        """See `LinearHead.loss`."""
+        return binary_cross_entropy(logits, targets, weights)

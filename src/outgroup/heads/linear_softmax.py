@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.errors import InvalidDataError
 from outgroup.heads._linear import LinearHead
-from outgroup.heads.base import HEADS
+from outgroup.heads._losses import cross_entropy
+from outgroup.heads._targets import one_hot
+from outgroup.heads.base import HEADS, SoftmaxHead
 
 
 @HEADS.register("linear-softmax")
-class LinearSoftmax(LinearHead):
-    """Linear logits, softmax, cross-entropy with every class weighing the same.
+class LinearSoftmax(LinearHead, SoftmaxHead):
+    """Linear logits, softmax, cross-entropy.
 
     Parameters
     ----------
     strength : float or None, default=None
         Strength of regularisation; None: chosen by cross-validation.
+    class_weight : "balanced" or None, default="balanced"
+        "balanced": every class weighs the same; None: every row.
 
     References
     ----------
@@ -38,43 +39,17 @@ class LinearSoftmax(LinearHead):
     summary = "one categorical output: softmax over linear scores, cross-entropy"
     reference = "Bishop 2006, section 4.3.4"
 
-    @staticmethod
     def targets(
-        y: NDArray[np.int64], n_classes: int
+        self, y: NDArray[np.int64], n_classes: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return one-hot rows, and weights with the same sum for every class present.
+        """See `LinearHead.targets`: one-hot rows; raises `InvalidDataError` for negatives."""
+        return one_hot(y, n_classes, self.class_weight)
 
-        Raises
-        ------
-        InvalidDataError
-            If there are negatives: a softmax over the known classes has no place for them.
-        """
-        if (y < 0).any():
-            raise InvalidDataError("A softmax over the known classes can't learn from negatives.")
-        targets = np.eye(n_classes)[y]
-        counts = targets.sum(axis=0)
-        weights = 1.0 / (counts[y] * max(int((counts > 0).sum()), 1))
-        return targets, np.repeat(weights[:, np.newaxis], n_classes, axis=1)
-
-    @staticmethod
     def loss(
-        logits: NDArray[np.float64], targets: NDArray[np.float64], weights: NDArray[np.float64]
+        self,
+        logits: NDArray[np.float64],
+        targets: NDArray[np.float64],
+        weights: NDArray[np.float64],
     ) -> tuple[float, NDArray[np.float64]]:
-        """Return the weighted cross-entropy (natural logarithm) and its slope in the logits.
-
-        Several models may stand side by side; each has one target a row, so the number of ones in
-        a row tells how many there are, and each gets a softmax of its own.
-        """
-        n_models = int(targets[0].sum())
-        z, t, w = (a.reshape(len(a), n_models, -1) for a in (logits, targets, weights))
-        top = z.max(axis=2, keepdims=True)
-        log_sum = top + np.log(np.exp(z - top).sum(axis=2, keepdims=True))
-        loss = (w * t * (log_sum - z)).sum()
-        return float(loss), (w * (np.exp(z - log_sum) - t)).reshape(logits.shape)
-
-    @staticmethod
-    def probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the softmax: rows add up to 1, safe for any finite logits."""
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        result: NDArray[Any] = shifted / shifted.sum(axis=1, keepdims=True)
-        return result
+        """See `LinearHead.loss`."""
+        return cross_entropy(logits, targets, weights)

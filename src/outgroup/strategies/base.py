@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from outgroup.component import Component
 from outgroup.detectors import Detector
 from outgroup.errors import InvalidParameterError
-from outgroup.heads import Head
+from outgroup.heads import HEADS, Head
 from outgroup.registry import Registry
 from outgroup.strategies.features import HEAD_LAYERS, Features, head_input
 from outgroup.strategies.folded import FoldedRows
@@ -41,6 +41,8 @@ class Strategy(Component, ABC):
     uses_others: ClassVar[bool] = False
     #: What its argument `detector` has to be; None if it has no such argument.
     takes: ClassVar[type[Detector] | tuple[type[Detector], ...] | None] = None
+    #: What its argument `head` has to be; None if it has no such argument.
+    takes_head: ClassVar[type[Head] | None] = None
 
     @abstractmethod
     def cross_fit(self, rows: FoldedRows) -> Scores:
@@ -72,19 +74,34 @@ class HeadStrategy(Strategy):
         None is the `default_head` of the strategy.
     layers : sequence of str or None
         Layers of the backbone that the head reads, side by side; None: all there are.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the head is not of the kind that the strategy takes, or a layer is unknown.
     """
 
+    takes_head: ClassVar[type[Head]]
     default_head: ClassVar[type[Head]]
     parameters: ClassVar[tuple[str, ...]] = ("layers",)
     parts: ClassVar[tuple[str, ...]] = ("head",)
 
     def __init__(self, head: Head | None = None, layers: tuple[str, ...] | None = None) -> None:
-        self.head = head or self.default_head()
+        self.head = self.default_head() if head is None else self._fitting(head)
         self.layers = None if layers is None else _checked(layers)
 
     def logits(self, features: Features) -> NDArray[np.float64]:
         """Return the logits of the head, (n, K)."""
         return self.head.logits(head_input(features, self.layers))
+
+    def _fitting(self, head: Head) -> Head:
+        if not isinstance(head, self.takes_head):
+            fitting = [name for name, cls in HEADS if issubclass(cls, self.takes_head)]
+            raise InvalidParameterError(
+                f"The strategy {self.name!r} takes one of {', '.join(fitting)} as its head. "
+                f"Got {getattr(head, 'name', head)!r} instead."
+            )
+        return head
 
 
 STRATEGIES: Registry[Strategy] = Registry("strategy", "outgroup.strategies")

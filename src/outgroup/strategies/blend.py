@@ -11,7 +11,7 @@ from outgroup.detectors import FeatureDetector
 from outgroup.detectors.knn import KNearestNeighbours
 from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.detectors.max_logit import MaxLogit
-from outgroup.heads import Head
+from outgroup.heads import Head, SigmoidHead
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
 from outgroup.strategies.features import HEAD_LAYERS, Features, head_input
@@ -58,6 +58,7 @@ class Blend(HeadStrategy):
     summary = "one sigmoid a class and a distance on each layer, standardised and added"
     reference = "outgroup; members: Shu et al. 2017, Lee et al. 2018, Sun et al. 2022"
     uses_others = True
+    takes_head = SigmoidHead
     default_head = LinearSigmoid
     parameters = ("scaling", "layers")
     tuned = ("scaling",)

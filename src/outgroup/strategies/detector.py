@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from outgroup.detectors import FeatureDetector
 from outgroup.detectors.mahalanobis import Mahalanobis
-from outgroup.heads import Head
+from outgroup.heads import Head, SoftmaxHead
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
 from outgroup.strategies.features import Features, detector_input, head_input, take
@@ -37,6 +37,7 @@ class DetectorStrategy(HeadStrategy):
     summary = "distance of the embedding from the known classes (Mahalanobis)"
     reference = "Lee et al. 2018"
     takes = FeatureDetector
+    takes_head = SoftmaxHead
     default_head = LinearSoftmax
     parts = ("head", "detector")
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from outgroup.component import OTHER
 from outgroup.detectors.base import log_sum_exp
+from outgroup.heads import SoftmaxHead
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
 from outgroup.strategies.features import Features, head_input
@@ -37,6 +38,7 @@ class OtherClass(HeadStrategy):
     reference = "Bendale & Boult 2016; Vaze et al. 2022"
     needs_others = True
     uses_others = True
+    takes_head = SoftmaxHead
     default_head = LinearSoftmax
 
     def cross_fit(self, rows: FoldedRows) -> Scores:

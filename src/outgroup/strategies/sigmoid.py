@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.detectors.max_logit import MaxLogit
+from outgroup.heads import SigmoidHead
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
 from outgroup.strategies.features import Features, head_input
@@ -34,6 +35,7 @@ class Sigmoid(HeadStrategy):
     summary = "one sigmoid a class; negatives are rows of zeros"
     reference = "Shu et al. 2017"
     uses_others = True
+    takes_head = SigmoidHead
     default_head = LinearSigmoid
 
     def cross_fit(self, rows: FoldedRows) -> Scores:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from outgroup.calibration import assign_folds
 from outgroup.detectors import FittedLogitDetector, LogitDetector
 from outgroup.detectors.msp import MaximumSoftmaxProbability
-from outgroup.heads import Head
+from outgroup.heads import Head, SoftmaxHead
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
 from outgroup.strategies.features import Features, head_input, take
@@ -42,6 +42,7 @@ class Softmax(HeadStrategy):
     summary = "softmax over the known classes, threshold on its confidence"
     reference = "Hendrycks & Gimpel 2017"
     takes = (LogitDetector, FittedLogitDetector)
+    takes_head = SoftmaxHead
     default_head = LinearSoftmax
     parts = ("head", "detector")
 
