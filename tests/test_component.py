@@ -28,7 +28,8 @@ def test_a_state_holds_what_was_tuned_as_a_parameter() -> None:
     head = LinearSoftmax()
     head.cross_fit(X, y, folds)
     assert head.strength is None
-    assert head.fit(X, y).state().parameters == {"strength": head.strength_}
+    found = head.fit(X, y).state().parameters
+    assert found == {"strength": head.strength_, "class_weight": "balanced"}
 
 
 def test_a_component_from_its_state_answers_the_same_and_can_be_saved_again() -> None:

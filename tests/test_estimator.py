@@ -309,3 +309,15 @@ def test_nearest_rows_are_those_given_and_behind_them_those_of_other() -> None:
     assert (other.row, other.label, other.distance) == (len(X) + 4, None, 0.0)
     again = pickle.loads(pickle.dumps(clf)).predict_open(X)
     assert [answer.nearest for answer in again] == [a.nearest for a in clf.predict_open(X)]
+
+
+def test_a_head_is_taken_by_name_and_changes_the_answers() -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 3
+    X = rng.normal(size=(120, 5)) + 3 * np.eye(3, 5)[y]
+    plain = OpenSetClassifier(strategy="sigmoid").fit(X, y)
+    focal = OpenSetClassifier(strategy="sigmoid", head="focal-sigmoid,gamma=3").fit(X, y)
+    assert focal.model_.strategy.head.gamma == 3.0  # type: ignore[attr-defined]
+    assert not np.allclose(plain.other_score(X), focal.other_score(X))
+    with pytest.raises(InvalidParameterError, match="takes one of focal-sigmoid"):
+        OpenSetClassifier(strategy="sigmoid", head="mlp").fit(X, y)

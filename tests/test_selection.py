@@ -1,7 +1,10 @@
+from typing import Any
+
 import pytest
 
 from outgroup.errors import InvalidParameterError
-from outgroup.selection import choose_strategy
+from outgroup.heads import HEADS
+from outgroup.selection import choose_head, choose_strategy
 from outgroup.strategies import STRATEGIES
 
 
@@ -46,3 +49,76 @@ def test_a_detector_that_does_not_go_with_the_strategy_is_refused(name: str, mes
 def test_a_typo_is_answered_with_the_names_there_are(bad: str) -> None:
     with pytest.raises(InvalidParameterError, match=r"'blend', 'detector', .*Got"):
         choose_strategy(bad)
+
+
+@pytest.mark.parametrize("name", STRATEGIES.names())
+def test_a_head_of_the_right_kind_is_taken_with_its_options(name: str) -> None:
+    kind = type(choose_strategy(name)).takes_head
+    assert kind is not None
+    fitting = [head for head, cls in HEADS if issubclass(cls, kind)]
+    assert fitting
+    for head in fitting:
+        chosen = choose_strategy(name, head=f"{head},strength=0.5")
+        assert chosen.head.name == head  # type: ignore[attr-defined]
+        assert chosen.head.strength == 0.5  # type: ignore[attr-defined]
+    for head in set(HEADS.names()) - set(fitting):
+        with pytest.raises(InvalidParameterError, match=f"takes one of .*{fitting[0]}.*{head}"):
+            choose_strategy(name, head=head)
+
+
+def test_every_head_has_a_strategy_that_takes_it() -> None:
+    kinds = tuple(cls.takes_head for _, cls in STRATEGIES if cls.takes_head)
+    assert all(issubclass(cls, kinds) for _, cls in HEADS)
+
+
+def test_options_of_a_head_are_read_as_python_values() -> None:
+    head = choose_head(" mlp , hidden = 8 , class_weight=oversample, epochs=None ")
+    given = {"hidden": 8, "class_weight": "oversample", "epochs": None}
+    assert head.given() == {"strength": 0.01, "seed": 0, **given}
+    assert choose_head("exposed-softmax,class_weight=None").given()["class_weight"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("focal-sotfmax", "Did you mean 'focal-softmax'"),
+        ("linear-softmax,gamma=1", "has the parameters strength, class_weight. Got 'gamma=1'"),
+        ("focal-softmax,gamma", "Got 'gamma' instead. Write name=value"),
+        ("focal-softmax,", "Got '' instead. Write name=value"),
+        ("focal-softmax,gamma=1,gamma=2", "got 'gamma' twice"),
+        ("focal-softmax,gamma=-1", "'gamma' parameter must be a number from 0 up. Got -1"),
+        ("focal-softmax,gamma=much", "'gamma' parameter must be a number from 0 up. Got 'much'"),
+        ("focal-softmax,gamma=", "'gamma' parameter must be a number from 0 up. Got ''"),
+        ("exposed-softmax,exposure=0", "'exposure' parameter must be a number above 0"),
+        ("mlp,hidden=2.5", "'hidden' parameter must be a whole number"),
+        ("linear-softmax,strength=True", "'strength' parameter must be above 0, or None"),
+        (3, "'head' parameter must be one of"),
+    ],
+)
+def test_a_head_that_can_not_be_had_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidParameterError, match=message):
+        choose_strategy("blend", head=text)
+
+
+def test_layers_are_those_that_the_head_reads() -> None:
+    chosen = choose_strategy("blend", layers=["last", "second_last"])
+    assert chosen.layers == ("last", "second_last")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("bad", [[], "last", ["first"], ["last", "last"], [["last"]], 3])
+def test_layers_that_there_can_not_be_are_refused(bad: Any) -> None:
+    with pytest.raises(InvalidParameterError, match="'layers' parameter must be a sequence"):
+        choose_strategy("blend", layers=bad)
+
+
+def test_a_strategy_without_a_head_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(STRATEGIES.get("softmax"), "takes_head", None)
+    for given in ({"head": "linear-softmax"}, {"layers": ["last"]}):
+        with pytest.raises(InvalidParameterError, match="'softmax' has no head"):
+            choose_strategy("softmax", **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [{"head": "linear-sigmoid"}, {"layers": ["last"]}])
+def test_who_lets_the_strategy_be_chosen_chooses_no_head(given: Any) -> None:
+    with pytest.raises(InvalidParameterError, match="Name one, such as 'blend'"):
+        choose_strategy("auto", **given)

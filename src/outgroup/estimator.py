@@ -27,6 +27,9 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     strategy : str, default="auto"
         A name listed by ``outgroup methods``, or "auto" for the one that is best on these data by
         measurement; see `outgroup.selection.compare_strategies`.
+    head : str or None, default=None
+        The head of the strategy: a name listed by ``outgroup methods``, with options behind commas,
+        such as "focal-softmax,gamma=1"; None: the strategy's own.
     max_known_rejected : float, "auto" or None, default="auto"
         Largest share of images like the known ones that may be called other. A number is kept, or
         `fit` refuses with `InfeasibleTargetError`; with "auto" 0.05 are expected, and
@@ -74,6 +77,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         strategy: str = "auto",
         *,
+        head: str | None = None,
         max_known_rejected: float | Literal["auto"] | None = "auto",
         max_other_accepted: float | None = None,
         confidence: float = 0.95,
@@ -81,6 +85,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         random_state: int = 0,
     ) -> None:
         self.strategy = strategy
+        self.head = head
         self.max_known_rejected = max_known_rejected
         self.max_other_accepted = max_other_accepted
         self.confidence = confidence
@@ -134,7 +139,12 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             groups=_padded(groups, len(known), len(rows)),
         )
         strategy, self.comparison_ = select_strategy(
-            self.strategy, data, budget, n_folds=self.n_folds, seed=self.random_state
+            self.strategy,
+            data,
+            budget,
+            head=self.head,
+            n_folds=self.n_folds,
+            seed=self.random_state,
         )
         self.model_: OpenSetModel = fit_model(
             data, strategy, budget, self.n_folds, self.random_state

@@ -44,6 +44,52 @@ def test_train_writes_a_model_and_says_what_it_promises(
     assert f"Now: outgroup predict {out} FOLDER" in done.stdout
 
 
+def test_train_takes_a_head_with_its_options_and_layers(
+    run: Run, photos: Path, odds: Path, new: Path, quick: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "model.outgroup"
+    result = run(
+        "train", photos, "-o", out, "--other", odds, "--backbone", quick, "--strategy", "sigmoid",
+        "--head", "mlp-sigmoid,hidden=8,epochs=20", "--layers", "last,logits",
+    )  # fmt: skip
+    assert result.exit_code == 0
+    model = library.load(out)
+    strategy: Any = model.contents.model.strategy
+    assert (strategy.head.name, strategy.head.hidden) == ("mlp-sigmoid", 8)
+    assert strategy.layers == ("last", "logits")
+    options = model.contents.training.options
+    assert options["head"] == "mlp-sigmoid,hidden=8,epochs=20"
+    assert options["layers"] == ["last", "logits"]
+    again = library.ImageClassifier(
+        strategy="sigmoid", backbone=quick, cache=False,
+        head="mlp-sigmoid,hidden=8,epochs=20", layers=["last", "logits"],
+    ).fit(photos, other=odds)  # fmt: skip
+    expected = again.predict(new)
+    assert (model.predict(new).other_score == expected.other_score).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("--head", "linear-softmax"), "takes one of focal-sigmoid"),
+        (("--head", "focal-sigmoid,gama=1"), "Got 'gama=1'"),
+        (("--layers", "first"), "'layers' parameter must be a sequence of some of"),
+        (("--layers", "second-last"), "must name layers of the backbone"),
+        (("--strategy", "auto", "--head", "linear-sigmoid"), "Name one, such as 'blend'"),
+    ],
+)
+def test_a_head_or_layer_that_there_is_not_is_a_usage_error(
+    outgroup: Run, photos: Path, quick: str, tmp_path: Path, given: tuple[str, ...], message: str
+) -> None:
+    out = tmp_path / "model.outgroup"
+    done = outgroup(
+        "train", photos, "-o", out, "--backbone", quick, "--strategy", "sigmoid", *given
+    )
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert not out.exists()
+
+
 def test_train_tells_machines_the_same(
     run: Run, photos: Path, odds: Path, quick: str, tmp_path: Path
 ) -> None:

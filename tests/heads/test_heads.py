@@ -7,11 +7,14 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from outgroup.errors import InvalidDataError, InvalidParameterError
-from outgroup.heads import HEADS, Head
+from outgroup.heads import HEADS, Head, SoftmaxHead
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.heads.linear_softmax import LinearSoftmax
 
 NAMES = HEADS.names()
+LINEAR = [name for name, cls in HEADS if "strength" in cls.tuned]
+CONVEX = ["linear-softmax", "linear-sigmoid"]
+REFUSING = [name for name, cls in HEADS if issubclass(cls, SoftmaxHead)]
 
 
 def data(
@@ -62,42 +65,13 @@ def test_linear_sigmoid_is_scikit_learns_balanced_one_against_the_rest(
         np.testing.assert_allclose(found[:, k], expected, atol=2e-4)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_slope_of_the_loss_is_that_of_finite_differences(name: str) -> None:
-    rng = np.random.default_rng(0)
-    cls: Any = HEADS.get(name)
-    y = np.array([0, 1, 2, 1, 0])
-    targets, weights = cls.targets(y, 3)
-    # two models side by side, as in cross-validation; some cells weigh nothing
-    targets, weights = np.tile(targets, 2), np.tile(weights, 2) * (rng.random((5, 6)) < 0.7)
-    if name == "linear-softmax":
-        weights = np.repeat(weights[:, [0, 3]], 3, axis=1)
-    logits = 3 * rng.normal(size=(5, 6))
-    slope, step = cls.loss(logits, targets, weights)[1], 1e-6
-    for i, j in np.ndindex(*logits.shape):
-        up, down = logits.copy(), logits.copy()
-        up[i, j] += step
-        down[i, j] -= step
-        numeric = cls.loss(up, targets, weights)[0] - cls.loss(down, targets, weights)[0]
-        assert slope[i, j] == pytest.approx(numeric / (2 * step), abs=1e-8)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_loss_is_finite_for_far_out_logits(name: str) -> None:
-    cls: Any = HEADS.get(name)
-    targets, weights = cls.targets(np.array([0, 1]), 2)
-    value, slope = cls.loss(np.array([[-1e4, 1e4], [1e4, -1e4]]), targets, weights)
-    assert 1e3 < value < 1e5
-    assert np.isfinite(slope).all()
-
-
 def test_softmax_probabilities_add_up_to_one_and_sigmoids_stand_alone() -> None:
     logits = np.array([[1e4, -1e4, 0.0], [0.5, 0.2, -3.0]])
     np.testing.assert_allclose(LinearSoftmax.probabilities(logits), softmax(logits, axis=1))
     np.testing.assert_array_equal(LinearSigmoid.probabilities(logits), expit(logits))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CONVEX)
 def test_cross_fit_of_all_folds_in_one_run_is_a_fit_of_each_fold(name: str) -> None:
     X, y = data(others=20 if name == "linear-sigmoid" else 0)
     folds = np.random.default_rng(5).permutation(np.arange(len(y)) % 4)
@@ -121,7 +95,7 @@ def test_cross_fit_of_all_folds_in_one_run_is_a_fit_of_each_fold(name: str) -> N
         np.testing.assert_allclose(found, expected, atol=5e-3)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LINEAR)
 def test_no_row_is_scored_by_a_model_that_saw_its_label(name: str) -> None:
     X, y = data()
     folds = np.random.default_rng(5).permutation(np.arange(len(y)) % 4)
@@ -136,7 +110,7 @@ def test_no_row_is_scored_by_a_model_that_saw_its_label(name: str) -> None:
     assert moved[folds != 2].mean() > 0.1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LINEAR)
 def test_random_labels_are_not_guessed_out_of_fold(name: str) -> None:
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(300, 200)), rng.integers(0, 3, 300)
@@ -146,7 +120,7 @@ def test_random_labels_are_not_guessed_out_of_fold(name: str) -> None:
     assert (head.fit(X, y).logits(X).argmax(axis=1) == y).mean() > 0.95
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LINEAR)
 def test_the_strength_is_that_of_least_held_out_loss(name: str) -> None:
     rng = np.random.default_rng(2)
     folds = np.arange(200) % 5
@@ -163,7 +137,7 @@ def test_the_strength_is_that_of_least_held_out_loss(name: str) -> None:
 
     def held_out_loss(strength: float) -> float:
         logits = cls(strength).cross_fit(noise, noise_y, folds)
-        return float(cls.loss(logits, *cls.targets(noise_y, 2))[0])
+        return float(cls().loss(logits, *cls().targets(noise_y, 2))[0])
 
     assert held_out_loss(1.0) < held_out_loss(0.1) < held_out_loss(0.01)
 
@@ -180,7 +154,7 @@ def test_a_second_fit_keeps_nothing_of_the_first(name: str) -> None:
     np.testing.assert_array_equal(used.fit(X, y).logits(X), fresh.fit(X, y).logits(X))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LINEAR)
 @pytest.mark.parametrize("value", [0.0, 1e6])
 def test_a_constant_column_changes_nothing(name: str, value: float) -> None:
     X, y = data()
@@ -190,14 +164,14 @@ def test_a_constant_column_changes_nothing(name: str, value: float) -> None:
     np.testing.assert_allclose(head.probabilities(more), head.probabilities(plain), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LINEAR)
 def test_columns_that_are_all_constant_leave_the_classes_even(name: str) -> None:
     y = np.repeat([0, 1], 10)
     head = HEADS.get(name)(0.1).fit(np.ones((20, 3)), y)  # type: ignore[call-arg]
     np.testing.assert_allclose(head.probabilities(head.logits(np.ones((2, 3)))), 0.5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LINEAR)
 def test_scales_and_offsets_of_columns_play_no_part(name: str) -> None:
     X, y = data()
     head = HEADS.get(name)(0.01)  # type: ignore[call-arg]
@@ -206,7 +180,7 @@ def test_scales_and_offsets_of_columns_play_no_part(name: str) -> None:
     np.testing.assert_allclose(head.fit(moved, y).logits(moved), plain, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LINEAR)
 def test_single_precision_gives_float64_logits_close_to_double(name: str) -> None:
     X, y = data(d=32)
     folds = np.arange(len(y)) % 5
@@ -232,7 +206,7 @@ def test_a_class_that_a_fold_has_none_of_is_no_error(name: str) -> None:
     assert np.isfinite(held_out).all()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LINEAR)
 def test_the_number_of_threads_changes_no_decision(name: str) -> None:
     X, y = data((200, 150, 100), d=64)
     folds = np.arange(len(y)) % 5
@@ -247,19 +221,11 @@ def test_the_number_of_threads_changes_no_decision(name: str) -> None:
         np.testing.assert_array_equal(one.argmax(axis=1), two.argmax(axis=1))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_rare_classes_weigh_as_much_as_common_ones(name: str) -> None:
-    cls: Any = HEADS.get(name)
-    y = np.repeat([0, 1, 2], [100, 10, 1])
-    targets, weights = cls.targets(y, 3)
-    assert targets.sum() == len(y)
-    per_class = (weights * targets).sum(axis=0)
-    np.testing.assert_allclose(per_class, per_class[0])
-
-
-def test_a_softmax_over_known_classes_refuses_negatives() -> None:
+@pytest.mark.parametrize("name", REFUSING)
+def test_a_softmax_over_known_classes_refuses_negatives(name: str) -> None:
+    head = HEADS.get(name)()
     with pytest.raises(InvalidDataError, match="can't learn from negatives"):
-        LinearSoftmax(1.0).fit(np.eye(3), np.array([0, 1, -1]))
+        head.cross_fit(np.eye(4), np.array([0, 1, 1, -1]), np.arange(4) % 2)
 
 
 def test_negatives_pull_every_sigmoid_down() -> None:
@@ -273,8 +239,8 @@ def test_negatives_pull_every_sigmoid_down() -> None:
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("bad", [0, -1.0, float("nan")])
+@pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.parametrize("bad", [0, -1.0, float("nan"), "much", True])
 def test_the_strength_must_be_above_zero(name: str, bad: float) -> None:
     with pytest.raises(InvalidParameterError, match="'strength' parameter must be above 0"):
         HEADS.get(name)(bad)  # type: ignore[call-arg]

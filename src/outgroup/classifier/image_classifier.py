@@ -41,6 +41,12 @@ class ImageClassifier:
     strategy : str, default="auto"
         How it says "other": a name listed by ``outgroup methods``, or "auto" for the one that is
         best on the images that are learned from, by measurement (see `compare`).
+    head : str or None, default=None
+        The head of the strategy: a name listed by ``outgroup methods``, with options behind commas,
+        such as "focal-softmax,gamma=1"; None: the strategy's own.
+    layers : sequence of str or None, default=None
+        Layers of the backbone that the head reads, of "last", "second_last" and "logits"; None:
+        all that it has.
     backbone : str, default="efficientnet-lite0"
         The frozen network: a spec listed by ``outgroup backbones``.
     max_known_rejected : float, "auto" or None, default="auto"
@@ -71,6 +77,8 @@ class ImageClassifier:
         self,
         *,
         strategy: str = "auto",
+        head: str | None = None,
+        layers: Sequence[str] | None = None,
         backbone: str = "efficientnet-lite0",
         max_known_rejected: float | Literal["auto"] | None = "auto",
         max_other_accepted: float | None = None,
@@ -81,6 +89,8 @@ class ImageClassifier:
         progress: bool | None = None,
     ) -> None:
         self.strategy = strategy
+        self.head = head
+        self.layers = layers
         self.backbone = backbone
         self.budget = Budget(max_known_rejected, max_other_accepted, confidence)
         self.seed = seed
@@ -117,17 +127,26 @@ class ImageClassifier:
         from outgroup.selection import choose_strategy, select_strategy
 
         self._contents = self._embedder = self.report = self.comparison = None
-        choose_strategy(self.strategy)  # a typo is found before any work is done
+        # a typo is found before any work is done
+        choose_strategy(self.strategy, self.head, self.layers)
         backbone = get_backbone(self.backbone)
         embedder = self._make_embedder(backbone)
         training_set, report, fingerprint = self._load(data, other, embedder)
         with ProgressBar(100, self.progress, what="comparing, %") as bar:
             strategy, self.comparison = select_strategy(
-                self.strategy, training_set, self.budget, seed=self.seed, progress=bar.show
+                self.strategy,
+                training_set,
+                self.budget,
+                head=self.head,
+                layers=self.layers,
+                seed=self.seed,
+                progress=bar.show,
             )
         model = fit_model(training_set, strategy, self.budget, seed=self.seed)
         options: dict[str, Any] = {
             "strategy": self.strategy,
+            "head": self.head,
+            "layers": None if self.layers is None else list(self.layers),
             "max_known_rejected": self.budget.max_known_rejected,
             "max_other_accepted": self.budget.max_other_accepted,
             "confidence": self.budget.confidence,

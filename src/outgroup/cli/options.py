@@ -36,6 +36,23 @@ StrategyName = Annotated[
         "colon, as in softmax:energy or detector:knn.",
     ),
 ]
+HeadName = Annotated[
+    str | None,
+    typer.Option(
+        "--head",
+        metavar="NAME",
+        help="The head of the strategy, one of `outgroup methods`. Options go behind commas, as in "
+        "focal-softmax,gamma=1.",
+    ),
+]
+Layers = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Layers of the backbone that the head reads, of last, second-last and logits, with "
+        "commas between them. Without it all that there are.",
+    ),
+]
 MaxKnownRejected = Annotated[
     float | None,
     typer.Option(
@@ -65,6 +82,13 @@ Model = Annotated[
     Path,
     typer.Argument(metavar="MODEL", help="A file that train wrote.", show_default=False),
 ]
+
+
+def layer_names(layers: str | None) -> tuple[str, ...] | None:
+    """Return the names of layers as Python has them, from those with commas between them."""
+    if layers is None:
+        return None
+    return tuple(name.strip().replace("-", "_") for name in layers.split(","))
 
 
 def negatives(other: list[Path] | None, pool: list[Path] | None) -> list[Path] | None:

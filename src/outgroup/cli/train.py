@@ -23,6 +23,8 @@ def train(
     other: options.Other = None,
     pool: options.Pool = None,
     strategy: options.StrategyName = "auto",
+    head: options.HeadName = None,
+    layers: options.Layers = None,
     max_known_rejected: options.MaxKnownRejected = None,
     max_other_accepted: options.MaxOtherAccepted = None,
     confidence: options.Confidence = 0.95,
@@ -41,6 +43,8 @@ def train(
     options.check_writable(out)
     classifier = ImageClassifier(
         strategy=strategy,
+        head=head,
+        layers=options.layer_names(layers),
         backbone=backbone,
         max_known_rejected="auto" if max_known_rejected is None else max_known_rejected,
         max_other_accepted=max_other_accepted,

@@ -8,7 +8,7 @@ data are made in the precision of the data, everything else in float64.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +43,11 @@ class LinearHead(Standardised, Head):
         rows are to a loss that is a sum, so there is no option to oversample.
     """
 
-    parameters = ("strength", "class_weight")
+    parameters: ClassVar[tuple[str, ...]] = ("strength", "class_weight")
     tuned = ("strength",)
     arrays = ("mean", "scale", "coef")
 
-    def __init__(
-        self, strength: float | None = None, class_weight: str | None = BALANCED
-    ) -> None:
+    def __init__(self, strength: float | None = None, class_weight: str | None = BALANCED) -> None:
         fine = strength is None or (is_number(strength) and strength > 0)
         require(fine, "strength", "above 0, or None", strength)
         self.strength = None if strength is None else float(strength)

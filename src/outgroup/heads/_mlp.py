@@ -31,10 +31,13 @@ Labels = NDArray[np.int64]
 Layers = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 #: Batches that the rows of an epoch come in.
-BATCHES = 16
+BATCHES = 8
+
+#: Step of Adam: three times scikit-learn's own, which ends up as well in a third of the time.
+LEARNING_RATE = 3e-3
 
 #: Most epochs, and epochs without a smaller held-out loss after which there is none to come.
-MOST_EPOCHS, PATIENCE = 200, 5
+MOST_EPOCHS, PATIENCE = 100, 5
 
 
 class PerceptronHead(Standardised, Head):
@@ -111,7 +114,8 @@ class PerceptronHead(Standardised, Head):
         seen, n_classes = y != UNSEEN, int(y.max()) + 1
         Z, y_seen = self._single(self.standardise(X if seen.all() else X[seen])), y[seen]
         unseen = self._single(self.scaled(X[~seen]))
-        held_out = [folds[seen] == fold for fold in np.unique(folds)]
+        numbers = np.unique(folds)  # with that of the unseen rows, whose model holds out no other
+        held_out = [folds[seen] == fold for fold in numbers]
         logits, unseen_logits = np.empty((len(Z), n_classes)), np.empty((len(unseen), n_classes))
         best_loss, best = np.inf, (logits, unseen_logits)
         with threadpool_limits(limits=1):  # the same steps whatever the number of threads
@@ -123,8 +127,9 @@ class PerceptronHead(Standardised, Head):
                         logits[held] = _forward(Z[held], training.layers())
                 loss = self.held_out_loss(logits, y_seen)
                 if loss < best_loss or self.epochs is not None:
-                    if not seen.all():  # the first model, which holds out no other row
-                        unseen_logits = _forward(unseen, trainings[0].layers())
+                    if len(unseen):
+                        whole = trainings[int(np.searchsorted(numbers, folds[~seen][0]))]
+                        unseen_logits = _forward(unseen, whole.layers())
                     best_loss, best, self.epochs_ = loss, (logits.copy(), unseen_logits), epoch
                 elif epoch - (self.epochs_ or 0) >= PATIENCE:
                     break
@@ -178,6 +183,7 @@ class _Training:
             hidden_layer_sizes=(head.hidden,),
             alpha=head.strength * batch,
             batch_size=batch,
+            learning_rate_init=LEARNING_RATE,
             random_state=np.random.RandomState(head.seed),  # drawn from on and on, epoch by epoch
         )
 

@@ -57,7 +57,7 @@ class Perceptron(PerceptronHead, SoftmaxHead):
 
     @staticmethod
     def output_layer(coef: NDArray[Any], bias: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """See `PerceptronHead.output_layer`: for two classes scikit-learn has one logit, of both."""
+        """See `PerceptronHead.output_layer`: for two classes scikit-learn has one logit."""
         if len(bias) > 1:
             return coef.copy(), bias.copy()
         halves = np.array([-0.5, 0.5], dtype=coef.dtype)

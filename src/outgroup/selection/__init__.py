@@ -3,6 +3,7 @@
 from outgroup.selection.auto import choose_strategy
 from outgroup.selection.compare import compare_strategies
 from outgroup.selection.comparison import Choice, Comparison, SourceRate, StrategyResult
+from outgroup.selection.heads import choose_head
 from outgroup.selection.lineup import LINEUP
 from outgroup.selection.select import select_strategy, share_of
 
@@ -12,6 +13,7 @@ __all__ = [
     "Comparison",
     "SourceRate",
     "StrategyResult",
+    "choose_head",
     "choose_strategy",
     "compare_strategies",
     "select_strategy",

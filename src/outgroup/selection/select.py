@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from outgroup.calibration import Budget
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.model import TrainingSet
@@ -17,6 +19,8 @@ def select_strategy(
     data: TrainingSet,
     budget: Budget | None = None,
     *,
+    head: str | None = None,
+    layers: Sequence[str] | None = None,
     n_folds: int = 5,
     seed: int = 0,
     progress: Progress | None = None,
@@ -31,6 +35,8 @@ def select_strategy(
         Embeddings and labels.
     budget : Budget or None
         All strategies are held to its share of known images.
+    head, layers : str or None, sequence of str or None
+        As for `choose_strategy`; with "auto" there can be none.
     n_folds, seed : int
         As for `fit_model`.
     progress : callable or None
@@ -43,8 +49,8 @@ def select_strategy(
     comparison : Comparison or None
         What the choice rests on; None if the strategy was named.
     """
-    if name != AUTO:
-        return choose_strategy(name), None
+    if name != AUTO or head is not None or layers is not None:
+        return choose_strategy(name, head, layers), None
     comparison = compare_strategies(
         data, AUTO_LINEUP, share=share_of(budget), n_folds=n_folds, seed=seed, progress=progress
     )

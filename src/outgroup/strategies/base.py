@@ -108,7 +108,8 @@ STRATEGIES: Registry[Strategy] = Registry("strategy", "outgroup.strategies")
 
 
 def _checked(layers: tuple[str, ...]) -> tuple[str, ...]:
-    if isinstance(layers, str) or not layers or not {*layers} <= {*HEAD_LAYERS}:
+    fine = isinstance(layers, (tuple, list)) and all(layer in HEAD_LAYERS for layer in layers)
+    if not fine or not 0 < len(layers) == len({*layers}):
         raise InvalidParameterError(
             f"The 'layers' parameter must be a sequence of some of {', '.join(HEAD_LAYERS)}, "
             f"or None for all. Got {layers!r} instead."
