@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from outgroup.errors import InvalidParameterError
 from outgroup.heads._checks import is_number, require
+from outgroup.heads._directions import Directions
 from outgroup.heads._standard import Standardised
 from outgroup.heads._targets import BALANCED, valid_class_weight
 from outgroup.heads.base import UNSEEN, Head
@@ -28,6 +29,9 @@ STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 #: Relative decrease of the objective at which L-BFGS stops: when strengths are compared, for the
 #: held-out scores, and for the final model.
 SEARCH, FOLDS, FINAL = 1e-3, 1e-6, 1e-8
+
+#: Rows whose logits and slopes are worked out together, while they are in the processor's cache.
+BLOCK = 512
 
 
 class LinearHead(Standardised, Head):
@@ -82,15 +86,16 @@ class LinearHead(Standardised, Head):
 
         coef = np.zeros((Z.shape[1] + 1, targets.shape[1]))
         best, best_loss = coef, np.inf
-        for strength in STRENGTHS if self.strength is None else (self.strength,):
-            coef = self._minimise(Z, targets, weights, strength, start=coef, tolerance=SEARCH)
-            held_loss = self.loss(_product(Z, coef), targets, held_weights)[0]
-            if held_loss >= best_loss:
-                break  # weaker still only fits the noise better
-            best, best_loss, self.strength_ = coef, held_loss, strength
-
-        assert self.strength_ is not None
-        best = self._minimise(Z, targets, weights, self.strength_, best, tolerance=FOLDS)
+        with one_thread():
+            found = Directions(Z, weights)
+            for strength in STRENGTHS if self.strength is None else (self.strength,):
+                coef = self._minimise(Z, targets, weights, strength, coef, SEARCH, found)
+                held_loss = self.loss(_product(Z, coef), targets, held_weights)[0]
+                if held_loss >= best_loss:
+                    break  # weaker still only fits the noise better
+                best, best_loss, self.strength_ = coef, held_loss, strength
+            assert self.strength_ is not None
+            best = self._minimise(Z, targets, weights, self.strength_, best, FOLDS, found)
         model = np.searchsorted(numbers, folds)
         logits = np.empty((len(y), n_classes))
         for rows, values in ((seen, Z), (~seen, self.scaled(X[~seen]))):
@@ -105,7 +110,9 @@ class LinearHead(Standardised, Head):
         Z, n_classes = self.standardise(X), int(y.max()) + 1
         start = np.zeros((Z.shape[1] + 1, n_classes))
         targets, weights = self.targets(y, n_classes)
-        self.coef = self._minimise(Z, targets, weights, self.strength_, start, tolerance=FINAL)
+        with one_thread():
+            found = Directions(Z, weights)
+            self.coef = self._minimise(Z, targets, weights, self.strength_, start, FINAL, found)
         return self
 
     def logits(self, X: NDArray[Any]) -> Array:
@@ -126,29 +133,43 @@ class LinearHead(Standardised, Head):
         strength: float,
         start: Array,
         tolerance: float,
+        directions: Directions,
     ) -> Array:
         from scipy.optimize import minimize  # slow to import, and prediction does without
-        from threadpoolctl import threadpool_limits
 
-        shape = start.shape
+        lengths = directions.lengths(strength)
 
         def objective(flat: Array) -> tuple[float, Array]:
-            coef = flat.reshape(shape)
-            value, slope = self.loss(_product(Z, coef), targets, weights)
-            gradient = np.empty(shape)
-            gradient[:-1] = (slope.T.astype(Z.dtype) @ Z).T + strength * coef[:-1]
-            gradient[-1] = slope.sum(axis=0)
-            return value + 0.5 * strength * float((coef[:-1] ** 2).sum()), gradient.ravel()
+            coef = directions.stretched(flat.reshape(start.shape), lengths)
+            value = 0.5 * strength * float((coef[:-1] ** 2).sum())
+            gradient = np.vstack([strength * coef[:-1], np.zeros(start.shape[1])])
+            for first in range(0, len(Z), BLOCK):
+                rows = slice(first, first + BLOCK)
+                loss, slope = self.loss(_product(Z[rows], coef), targets[rows], weights[rows])
+                value += loss
+                gradient[:-1] += (slope.T.astype(Z.dtype) @ Z[rows]).T
+                gradient[-1] += slope.sum(axis=0)
+            return value, directions.stretched(gradient, lengths).ravel()
 
-        options = {"maxiter": 1000, "maxcor": 10, "ftol": tolerance, "gtol": 1e-6}
-        # These products wait for memory, not for arithmetic, and NumPy and SciPy bring a thread
-        # pool each: with two threads in both they fight over the cores, up to ten times slower.
-        with threadpool_limits(limits=1):
-            result = minimize(
-                objective, start.ravel(), jac=True, method="L-BFGS-B", options=options
-            )
-        solution: Array = result.x.reshape(shape)
-        return solution
+        result = minimize(
+            objective,
+            directions.stretched(start, 1.0 / lengths).ravel(),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 1000, "maxcor": 10, "ftol": tolerance, "gtol": 1e-6},
+        )
+        return directions.stretched(result.x.reshape(start.shape), lengths)
+
+
+def one_thread() -> Any:
+    """Return a context in which matrix products use one thread.
+
+    They wait for memory more than for arithmetic, and NumPy and SciPy bring a thread pool each:
+    with two threads in both they fight over the cores, up to ten times slower.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1)
 
 
 def _product(Z: NDArray[Any], coef: Array) -> Array:

@@ -51,7 +51,7 @@ def binary_cross_entropy(logits: Array, targets: Array, weights: Array) -> tuple
     """
     small = np.exp(-np.abs(logits))  # one exponential for both the loss and the sigmoid
     positive = logits > 0
-    softplus = np.log1p(small) + np.where(positive, logits, 0.0)
+    softplus = np.log(1.0 + small) + np.where(positive, logits, 0.0)
     sigmoid = np.where(positive, 1.0, small) / (1.0 + small)
     loss = (weights * (softplus - targets * logits)).sum()
     return float(loss), weights * (sigmoid - targets)
