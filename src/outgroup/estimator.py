@@ -29,7 +29,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         measurement; see `outgroup.selection.compare_strategies`.
     head : str or None, default=None
         The head of the strategy: a name listed by ``outgroup methods``, with options behind commas,
-        such as "focal-softmax,gamma=1"; None: the strategy's own.
+        such as "focal-softmax,gamma=1"; None: the strategy's own. Not to be had with "auto".
     max_known_rejected : float, "auto" or None, default="auto"
         Largest share of images like the known ones that may be called other. A number is kept, or
         `fit` refuses with `InfeasibleTargetError`; with "auto" 0.05 are expected, and

@@ -43,10 +43,9 @@ class ImageClassifier:
         best on the images that are learned from, by measurement (see `compare`).
     head : str or None, default=None
         The head of the strategy: a name listed by ``outgroup methods``, with options behind commas,
-        such as "focal-softmax,gamma=1"; None: the strategy's own.
+        such as "focal-softmax,gamma=1"; None: the strategy's own. Not to be had with "auto".
     layers : sequence of str or None, default=None
-        Layers of the backbone that the head reads, of "last", "second_last" and "logits"; None:
-        all that it has.
+        Layers that the head reads, of "last", "second_last" and "logits"; None: all. As `head`.
     backbone : str, default="efficientnet-lite0"
         The frozen network: a spec listed by ``outgroup backbones``.
     max_known_rejected : float, "auto" or None, default="auto"

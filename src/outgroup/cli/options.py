@@ -42,7 +42,7 @@ HeadName = Annotated[
         "--head",
         metavar="NAME",
         help="The head of the strategy, one of `outgroup methods`. Options go behind commas, as in "
-        "focal-softmax,gamma=1.",
+        "focal-softmax,gamma=1. Name the strategy too.",
     ),
 ]
 Layers = Annotated[
