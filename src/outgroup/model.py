@@ -300,10 +300,12 @@ def check_suits(strategy: Strategy, data: TrainingSet) -> None:
             f"The strategy {strategy.name!r} learns from negatives, and there are none. Give some, "
             "or take a strategy that needs none, such as 'blend'."
         )
-    if len(data.classes) < 2 and not (strategy.uses_others and not known.all()):
+    learns = strategy.uses_others and not known.all()
+    if len(data.classes) < 2 and (strategy.needs_two_classes or not learns):
+        instead = "" if strategy.needs_two_classes else ", or negatives that it can learn from"
         raise InvalidParameterError(
-            f"The strategy {strategy.name!r} needs at least 2 classes, or negatives that it can "
-            f"learn from. Got the one class {data.classes[0]!r}."
+            f"The strategy {strategy.name!r} needs at least 2 classes{instead}. "
+            f"Got the one class {data.classes[0]!r}."
         )
 
 

@@ -12,6 +12,7 @@ LINEUP = (
     "detector:relative-mahalanobis",
     "detector:whitened-cosine",
     "sigmoid",
+    "outlier-exposure",
     "other-class",
     "blend",
 )

@@ -39,6 +39,8 @@ class Strategy(Component, ABC):
     needs_others: ClassVar[bool] = False
     #: Whether it learns from negatives when there are any.
     uses_others: ClassVar[bool] = False
+    #: Whether one class is too few even with negatives.
+    needs_two_classes: ClassVar[bool] = False
     #: What its argument `detector` has to be; None if it has no such argument.
     takes: ClassVar[type[Detector] | tuple[type[Detector], ...] | None] = None
     #: What its argument `head` has to be; None if it has no such argument.

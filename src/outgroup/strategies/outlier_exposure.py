@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from outgroup.detectors import LogitDetector
 from outgroup.detectors.msp import MaximumSoftmaxProbability
-from outgroup.errors import InvalidParameterError
 from outgroup.heads import ExposedHead, Head
 from outgroup.heads.exposed_softmax import ExposedSoftmax
 from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
@@ -41,6 +40,7 @@ class OutlierExposure(HeadStrategy):
     reference = "Hendrycks et al. 2019"
     needs_others = True
     uses_others = True
+    needs_two_classes = True  # the softmax of one class is 1 whatever the image
     takes = LogitDetector
     takes_head = ExposedHead
     default_head = ExposedSoftmax
@@ -56,18 +56,7 @@ class OutlierExposure(HeadStrategy):
         self.detector = detector or MaximumSoftmaxProbability()
 
     def cross_fit(self, rows: FoldedRows) -> Scores:
-        """See `Strategy.cross_fit`.
-
-        Raises
-        ------
-        InvalidParameterError
-            If there is one class: a softmax over it is 1 for every image.
-        """
-        if rows.y.max() < 1:
-            raise InvalidParameterError(
-                f"The strategy {self.name!r} needs at least 2 classes: the softmax of one class is "
-                "1 for every image. Take 'sigmoid' or 'other-class' for one class."
-            )
+        """See `Strategy.cross_fit`."""
         return self._scores(rows.logits(self.head, self.layers))
 
     def fit(self, features: Features, y: NDArray[np.int64]) -> OutlierExposure:
