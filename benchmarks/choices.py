@@ -47,13 +47,20 @@ DISTANCES = {
     "neighbour, second last": (KNearestNeighbours, "second_last"),
     "neighbour, logits": (KNearestNeighbours, "logits"),
 }
-CHOSEN = ("Mahalanobis, last", "Mahalanobis, second last", "neighbour, logits")
+CHOSEN = (
+    "Mahalanobis, last",
+    "neighbour, last",
+    "Mahalanobis, second last",
+    "neighbour, logits",
+)
 MEMBERS = (
     CHOSEN[:1],
     CHOSEN[:2],
     (CHOSEN[0], CHOSEN[2]),
+    (CHOSEN[0], CHOSEN[3]),
+    (CHOSEN[0], CHOSEN[2], CHOSEN[3]),
     CHOSEN,
-    (*CHOSEN[:2], "Mahalanobis, logits"),
+    (CHOSEN[0], CHOSEN[2], "Mahalanobis, logits"),
     ("neighbour, last", "neighbour, second last", "neighbour, logits"),
 )
 
@@ -140,8 +147,7 @@ def compare(zoo: Embedded) -> dict[str, Table]:
                 confidence = MaxLogit().other_score(logits)
                 note("layers", " + ".join(layers), confidence)
             for names in MEMBERS:  # `confidence` is now that of all layers
-                weight = 2.0 if scenario.rows.has_others else 1.0
-                joined = blended(scenario, confidence, names, weight)
+                joined = blended(scenario, confidence, names, 1.0)
                 note("distances in blend", " + ".join(names), joined)
             for weight in WEIGHTS:
                 joined = blended(scenario, confidence, CHOSEN, weight)

@@ -49,7 +49,7 @@ def test_frozen_keeps_what_was_tuned_and_nothing_that_was_learned() -> None:
     frozen = blend.fit({"last": X}, y).frozen()
     assert frozen.scaling == blend.scaling_
     assert frozen.head.strength == blend.head.strength_
-    assert frozen.on_last.shrinkage == blend.on_last.shrinkage_
+    assert frozen.last_shape.shrinkage == blend.last_shape.shrinkage_
     with pytest.raises(AttributeError):
         frozen.head.coef  # noqa: B018
 

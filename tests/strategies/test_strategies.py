@@ -3,7 +3,7 @@ import pytest
 from scipy.special import logsumexp
 
 from outgroup.component import UNSEEN
-from outgroup.detectors import FittedLogitDetector
+from outgroup.detectors import FeatureDetector, FittedLogitDetector
 from outgroup.detectors.answer_profile import AnswerProfile
 from outgroup.detectors.energy import Energy
 from outgroup.detectors.kl_matching import KLMatching
@@ -15,7 +15,7 @@ from outgroup.errors import InvalidParameterError
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.strategies import STRATEGIES, FoldedRows, head_input
-from outgroup.strategies.blend import Blend, centre_and_scale
+from outgroup.strategies.blend import DISTANCES, Blend, centre_and_scale
 from outgroup.strategies.detector import DetectorStrategy
 from outgroup.strategies.other_class import OtherClass
 from outgroup.strategies.sigmoid import Sigmoid
@@ -77,53 +77,59 @@ def test_the_detector_decides_and_the_head_only_names() -> None:
 
 
 LAYERS = {"last": X, "second_last": X[:, :4] ** 2, "logits": X @ np.diag(np.arange(1.0, 7.0))}
-DISTANCES = {
-    "last": Mahalanobis(0.5),
-    "second_last": Mahalanobis(0.5),
-    "logits": KNearestNeighbours(5),
-}
 
 
 def blend(scaling: dict[str, list[float]] | None = None) -> Blend:
-    return Blend(LinearSigmoid(0.1), *(Mahalanobis(0.5), Mahalanobis(0.5)), None, scaling)
+    shape = Mahalanobis(0.5)
+    return Blend(LinearSigmoid(0.1), shape, None, Mahalanobis(0.5), None, scaling)
 
 
-@pytest.mark.parametrize(("rows", "weight"), [(KNOWN, 1.0), (np.ones_like(KNOWN), 2.0)])
+def distances(names: tuple[str, ...]) -> list[tuple[FeatureDetector, str]]:
+    """Every distance of the blend above that looks at one of these layers."""
+    every: list[tuple[FeatureDetector, str]] = [
+        (Mahalanobis(0.5), "last"),
+        (KNearestNeighbours(), "last"),
+        (Mahalanobis(0.5), "second_last"),
+        (KNearestNeighbours(), "logits"),
+    ]
+    return [(detector, layer) for detector, layer in every if layer in names]
+
+
+@pytest.mark.parametrize("rows", [KNOWN, np.ones_like(KNOWN)], ids=["known", "with negatives"])
 @pytest.mark.parametrize("names", [("last",), ("last", "logits"), tuple(LAYERS)])
 def test_blend_adds_its_scores_each_on_its_own_held_out_scale(
-    names: tuple[str, ...], rows: np.ndarray, weight: float
+    names: tuple[str, ...], rows: np.ndarray
 ) -> None:
     features = {name: LAYERS[name][rows] for name in names}
     y, folds = Y[rows], FOLDS[rows]
     held_out = blend().cross_fit(FoldedRows(features, y, folds)).other_score
     logits = LinearSigmoid(0.1).cross_fit(head_input(features), y, folds)
-    members = [(weight, MaxLogit().other_score(logits))]
-    members += [(1.0, DISTANCES[n].cross_fit(features[n], y, folds)) for n in names]
+    members = [MaxLogit().other_score(logits)]
+    members += [d.cross_fit(features[layer], y, folds) for d, layer in distances(names)]
     expected = 0.0
-    for share, part in members:
+    for part in members:
         centre = np.median(part[y >= 0])
         z = (part - centre) / np.median(np.abs(part[y >= 0] - centre))
-        expected = expected + share * np.log1p(np.exp(z))
+        expected = expected + np.log1p(np.exp(z))
     np.testing.assert_allclose(held_out, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_no_member_of_blend_can_outvote_the_others() -> None:
-    scaling = {"confidence": [2.0, 0.0, 1.0], **{name: [1.0, 0.0, 1.0] for name in LAYERS}}
-    fitted = blend(scaling).fit(LAYERS, Y)
+    fitted = blend({name: [0.0, 1.0] for name in ("confidence", *DISTANCES)}).fit(LAYERS, Y)
     loud = {name: 1000.0 * np.vstack([X, -X])[:, : LAYERS[name].shape[1]] for name in LAYERS}
     score = fitted.score(loud).other_score  # logits without bounds, on either side
-    for layer in LAYERS:
-        assert (score >= getattr(fitted, f"on_{layer}").other_score(loud[layer])).all()
-    assert (score >= -2.0 * fitted.head.logits(head_input(loud)).max(axis=1)).all()
+    for name, layer in DISTANCES.items():
+        assert (score >= getattr(fitted, name).other_score(loud[layer])).all()
+    assert (score >= -fitted.head.logits(head_input(loud)).max(axis=1)).all()
 
 
 def test_blend_given_its_scaling_keeps_it() -> None:
-    scaling = {"confidence": [1.0, 0.0, 2.0], "last": [3.0, 0.0, 1.0]}
+    scaling = {"confidence": [0.0, 2.0], "last_shape": [0.0, 1.0]}
     given = blend(scaling)
     scores = given.fit({"last": X}, Y).score({"last": FRESH})
     distance = Mahalanobis(0.5).fit(X[KNOWN], Y[KNOWN]).other_score(FRESH)
     logits = LinearSigmoid(0.1).fit(X, Y).logits(FRESH)
-    expected = 3 * np.log1p(np.exp(distance)) + np.log1p(np.exp(-logits.max(axis=1) / 2))
+    expected = np.log1p(np.exp(distance)) + np.log1p(np.exp(-logits.max(axis=1) / 2))
     np.testing.assert_allclose(scores.other_score, expected, rtol=1e-9)
     given.cross_fit(FoldedRows({"last": X}, Y, FOLDS))
     assert given.scaling_ == scaling
@@ -132,7 +138,8 @@ def test_blend_given_its_scaling_keeps_it() -> None:
 def test_blend_keeps_the_distances_of_the_layers_there_were_and_no_others() -> None:
     fitted = Blend()
     fitted.cross_fit(FoldedRows({"last": X}, Y, FOLDS))
-    assert set(fitted.fit({"last": X}, Y).state().parts) == {"head", "on_last"}
+    parts = fitted.fit({"last": X}, Y).state().parts
+    assert set(parts) == {"head", "last_shape", "last_neighbours"}
 
 
 def test_scores_without_any_spread_are_left_on_their_scale() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,118 +12,122 @@ from outgroup.detectors.max_logit import MaxLogit
 from outgroup.heads import Head, SigmoidHead
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
-from outgroup.strategies.features import HEAD_LAYERS, Features, head_input
+from outgroup.strategies.features import Features, head_input
 from outgroup.strategies.folded import FoldedRows
 
-#: Weight of the head's logits against each distance, without and with negatives to learn from: a
-#: head that has seen negatives knows more about others than distances that have not. Members and
-#: weights are compared on training images by ``benchmarks/choices.py``.
-WEIGHTS = (1.0, 2.0)
-
-#: The member that is no distance.
+#: The member that is no distance: the head's largest logit.
 CONFIDENCE = "confidence"
+
+#: Distances by name, each with the layer it looks at: the shape of the classes and the nearest
+#: images on the last layer, which sees most, and one on each other. Members and weights are
+#: compared on training images by ``benchmarks/choices.py``.
+DISTANCES = {
+    "last_shape": "last",
+    "last_neighbours": "last",
+    "second_last_shape": "second_last",
+    "logits_neighbours": "logits",
+}
 
 
 @STRATEGIES.register("blend")
 class Blend(HeadStrategy):
-    """One-vs-rest sigmoids and a distance on each layer, of which none can outvote the others.
+    """One-vs-rest sigmoids and distances on each layer, of which none can outvote the others.
 
     Distances know textures and clip art, which a linear head gives any label with any certainty;
     the logits know what tells one animal from another, which a distance drowns in all other
     directions; and each layer of the backbone sees other things. Each score is standardised to a z
     by the median and the median absolute deviation over *held-out* known images: on those that
-    fitted it a distance is far too small, and would rule the sum. The other-score is ``weight *
-    softplus(z_logits) + sum softplus(z_distance)``: a score says "other" as loudly as it likes, but
-    "known" only up to a point.
+    fitted it a distance is far too small, and would rule the sum. The other-score is the sum of
+    ``softplus(z)``: a score says "other" as loudly as it likes, but "known" only up to a point.
 
     Parameters
     ----------
     head : Head or None
-        None is `LinearSigmoid`; negatives, if there are any, are rows of zeros. Its confidence is
-        its largest logit.
-    on_last, on_second_last, on_logits : FeatureDetector or None
-        The distance on each layer, if the backbone has it. None is the Mahalanobis distance on
-        embeddings, and the cosine distance to a neighbour on the backbone's own logits, whose
-        1,000 coordinates are too correlated for a covariance from few images.
+        None is `LinearSigmoid`; negatives, if there are any, are rows of zeros.
+    last_shape, second_last_shape : FeatureDetector or None
+        A distance on the last layer and on the one before, if the backbone has it. None is the
+        Mahalanobis distance.
+    last_neighbours, logits_neighbours : FeatureDetector or None
+        A distance on the last layer, and on the backbone's own logits, whose 1,000 coordinates are
+        too correlated for a covariance from few images. None is the distance to a neighbour.
     scaling : dict of str to list of float, or None
-        Weight, centre and scale of the confidence and of the distance on each layer; None: found
-        by `cross_fit`.
+        Centre and scale of the head's confidence and of each distance; None: found by `cross_fit`.
     layers : sequence of str or None
         Layers that the head reads; None: all there are.
     """
 
     name = "blend"
-    summary = "one sigmoid a class and a distance on each layer, standardised and added"
+    summary = "one sigmoid a class and distances on each layer, standardised and added"
     reference = "outgroup; members: Shu et al. 2017, Lee et al. 2018, Sun et al. 2022"
     uses_others = True
     takes_head = SigmoidHead
     default_head = LinearSigmoid
     parameters = ("scaling", "layers")
     tuned = ("scaling",)
-    parts = ("head", *(f"on_{layer}" for layer in HEAD_LAYERS))
+    parts = ("head", *DISTANCES)
     optional_parts = parts[1:]
 
     def __init__(
         self,
         head: Head | None = None,
-        on_last: FeatureDetector | None = None,
-        on_second_last: FeatureDetector | None = None,
-        on_logits: FeatureDetector | None = None,
+        last_shape: FeatureDetector | None = None,
+        last_neighbours: FeatureDetector | None = None,
+        second_last_shape: FeatureDetector | None = None,
+        logits_neighbours: FeatureDetector | None = None,
         scaling: dict[str, list[float]] | None = None,
         layers: tuple[str, ...] | None = None,
     ) -> None:
         super().__init__(head, layers)
-        self.on_last = on_last or Mahalanobis()
-        self.on_second_last = on_second_last or Mahalanobis()
-        self.on_logits = on_logits or KNearestNeighbours()
+        self.last_shape = last_shape or Mahalanobis()
+        self.last_neighbours = last_neighbours or KNearestNeighbours()
+        self.second_last_shape = second_last_shape or Mahalanobis()
+        self.logits_neighbours = logits_neighbours or KNearestNeighbours()
         self.scaling = scaling
         self.scaling_ = scaling
 
     def fitted_parts(self) -> tuple[str, ...]:
         """See `Component.fitted_parts`: the distances on the layers that there were."""
         assert self.scaling_ is not None
-        return ("head", *(f"on_{layer}" for layer in HEAD_LAYERS if layer in self.scaling_))
+        return ("head", *(name for name in DISTANCES if name in self.scaling_))
 
     def cross_fit(self, rows: FoldedRows) -> Scores:
         """See `Strategy.cross_fit`."""
         logits = rows.logits(self.head, self.layers)
         members = {CONFIDENCE: MaxLogit().other_score(logits)}
-        for layer, distance in self._distances(rows.features):
-            members[layer] = rows.other_scores(distance, layer)
+        for name, distance in self._distances(rows.features).items():
+            members[name] = rows.other_scores(distance, DISTANCES[name])
         if self.scaling is None:
             self.scaling_ = {
-                name: [1.0, *centre_and_scale(scores[rows.known])]
-                for name, scores in members.items()
+                name: [*centre_and_scale(scores[rows.known])] for name, scores in members.items()
             }
-            self.scaling_[CONFIDENCE][0] = WEIGHTS[int(rows.has_others)]
         return Scores(self.head.probabilities(logits), self._blended(members))
 
     def fit(self, features: Features, y: NDArray[np.int64]) -> Blend:
         """See `Strategy.fit`."""
         self.head.fit(head_input(features, self.layers), y)
-        for layer, distance in self._distances(features):
+        for name, distance in self._distances(features).items():
             used = (y >= 0) | distance.learns_from_others
-            distance.fit(features[layer][used], y[used])
+            distance.fit(features[DISTANCES[name]][used], y[used])
         return self
 
     def score(self, features: Features) -> Scores:
         """See `Strategy.score`."""
+        assert self.scaling_ is not None
         logits = self.logits(features)
         members = {CONFIDENCE: MaxLogit().other_score(logits)}
-        assert self.scaling_ is not None
-        for layer, distance in self._distances(self.scaling_):
-            members[layer] = distance.other_score(features[layer])
+        for name in self.fitted_parts()[1:]:
+            members[name] = getattr(self, name).other_score(features[DISTANCES[name]])
         return Scores(self.head.probabilities(logits), self._blended(members))
 
-    def _distances(self, there: Container[str]) -> list[tuple[str, FeatureDetector]]:
-        """Return each layer that is there with its distance."""
-        return [(layer, getattr(self, f"on_{layer}")) for layer in HEAD_LAYERS if layer in there]
+    def _distances(self, features: Features) -> dict[str, FeatureDetector]:
+        """Return the distances on the layers that there are, by name."""
+        return {name: getattr(self, name) for name in DISTANCES if DISTANCES[name] in features}
 
     def _blended(self, members: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         assert self.scaling_ is not None
-        other_score = np.zeros(len(members[CONFIDENCE]))
-        for name, (weight, centre, scale) in self.scaling_.items():
-            other_score += weight * np.logaddexp(0.0, (members[name] - centre) / scale)
+        other_score = np.zeros(len(next(iter(members.values()))))
+        for name, (centre, scale) in self.scaling_.items():
+            other_score += np.logaddexp(0.0, (members[name] - centre) / scale)
         return other_score
 
 
