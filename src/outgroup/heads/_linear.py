@@ -52,7 +52,10 @@ class LinearHead(Head):
     @staticmethod
     @abstractmethod
     def targets(y: Labels, n_classes: int) -> tuple[Array, Array]:
-        """Return targets and weights, both (n, K); each class weighs the same in them."""
+        """Return targets and weights, both (n, K); each class weighs the same in them.
+
+        `y` holds class indices, or it is the (n, K) matrix of a head that takes one.
+        """
 
     @staticmethod
     @abstractmethod
@@ -66,7 +69,8 @@ class LinearHead(Head):
         fold holds out has weight zero in that fold's columns. One product with the data serves
         them all, which is what costs the time.
         """
-        seen, n_classes = y != UNSEEN, int(y.max()) + 1
+        n_classes = _n_outputs(y)
+        seen = (y != UNSEEN).reshape(len(y), -1).any(axis=1)
         Z, y_seen = self._standardise(X if seen.all() else X[seen]), y[seen]
         numbers = np.unique(folds)  # with that of the unseen rows, whose model holds out no other
         held_out = [folds[seen] == fold for fold in numbers]
@@ -96,7 +100,7 @@ class LinearHead(Head):
         """See `Head.fit`."""
         if self.strength_ is None:
             raise InvalidParameterError("'strength' is None: call cross_fit first, or set it.")
-        Z, n_classes = self._standardise(X), int(y.max()) + 1
+        Z, n_classes = self._standardise(X), _n_outputs(y)
         start = np.zeros((Z.shape[1] + 1, n_classes))
         targets, weights = self.targets(y, n_classes)
         self.coef = self._minimise(Z, targets, weights, self.strength_, start, tolerance=FINAL)
@@ -158,6 +162,10 @@ class LinearHead(Head):
             )
         solution: Array = result.x.reshape(shape)
         return solution
+
+
+def _n_outputs(y: Labels) -> int:
+    return y.shape[1] if y.ndim == 2 else int(y.max()) + 1
 
 
 def _product(Z: NDArray[Any], coef: Array) -> Array:

@@ -14,7 +14,9 @@ from outgroup.heads.base import HEADS
 class LinearSigmoid(LinearHead):
     """Linear logits, a sigmoid each, binary cross-entropy; negatives are all-zero rows.
 
-    In each output the positives weigh as much as everything else together.
+    In each output the positives weigh as much as everything else together. Where an image may have
+    several labels, ``y`` is a matrix (n, K): 1 for a label that is there, 0 for one that is not,
+    -1 for one of which nobody knows, which is then not learned from.
 
     Parameters
     ----------
@@ -32,6 +34,9 @@ class LinearSigmoid(LinearHead):
     >>> head.probabilities(head.logits(np.array([[0.5], [9.0]]))).round(2)
     array([[0.77, 0.53],
            [0.09, 0.47]])
+    >>> both = np.array([[1, 0], [1, 0], [1, 1], [0, 1], [0, 1], [0, -1]])
+    >>> LinearSigmoid(strength=0.1).fit(X, both).logits(X[:1]).round(1)
+    array([[ 1.9, -1.3]])
     """
 
     name = "linear-sigmoid"
@@ -43,11 +48,10 @@ class LinearSigmoid(LinearHead):
         y: NDArray[np.int64], n_classes: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return 0/1 rows, all zero for negatives, and weights: half for each side of a column."""
-        targets = (y[:, np.newaxis] == np.arange(n_classes)).astype(np.float64)
-        positives = targets.sum(axis=0)
-        negatives = len(y) - positives
-        sides = 0.5 / np.maximum(positives, 1.0), 0.5 / np.maximum(negatives, 1.0)
-        return targets, np.where(targets > 0, *sides)
+        marks = y if y.ndim == 2 else (y[:, np.newaxis] == np.arange(n_classes)).astype(np.int64)
+        yes, no = marks == 1, marks == 0
+        weight_yes, weight_no = (0.5 / np.maximum(side.sum(axis=0), 1.0) for side in (yes, no))
+        return yes.astype(np.float64), yes * weight_yes + no * weight_no
 
     @staticmethod
     def loss(

@@ -47,8 +47,11 @@ class LinearSoftmax(LinearHead):
         Raises
         ------
         InvalidDataError
-            If there are negatives: a softmax over the known classes has no place for them.
+            If there are negatives: a softmax over the known classes has no place for them; or
+            if a row may have several labels.
         """
+        if y.ndim != 1:
+            raise InvalidDataError("A softmax gives each image one class, and can't learn several.")
         if (y < 0).any():
             raise InvalidDataError("A softmax over the known classes can't learn from negatives.")
         targets = np.eye(n_classes)[y]
