@@ -41,6 +41,8 @@ class Strategy(Component, ABC):
     uses_others: ClassVar[bool] = False
     #: What its argument `detector` has to be; None if it has no such argument.
     takes: ClassVar[type[Detector] | tuple[type[Detector], ...] | None] = None
+    #: The threshold, where it is part of the method; None: chosen from held-out scores.
+    fixed_threshold: ClassVar[float | None] = None
 
     @abstractmethod
     def cross_fit(self, rows: FoldedRows) -> Scores:
