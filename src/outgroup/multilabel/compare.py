@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from outgroup.calibration import Budget
 from outgroup.errors import InfeasibleTargetError, InvalidParameterError
 from outgroup.metrics import LabelsEvaluation, evaluate_labels
-from outgroup.multilabel.labelers import LABELERS
+from outgroup.multilabel.labelers import LABELERS, choose_labeler
 from outgroup.multilabel.model import LabelsModel, fit_labels
 from outgroup.multilabel.training_set import LabelTrainingSet
 
@@ -48,7 +48,10 @@ class LabelerResult:
 
 
 def compare_labelers(
-    data: LabelTrainingSet, budget: Budget | None = None, seed: int = 0
+    data: LabelTrainingSet,
+    budget: Budget | None = None,
+    seed: int = 0,
+    lineup: Sequence[str] | None = None,
 ) -> Iterator[LabelerResult]:
     """Fit every labeler there is, and yield what held-out images say of it.
 
@@ -60,16 +63,18 @@ def compare_labelers(
         One budget for all; None is ``Budget()``.
     seed : int, default=0
         Seed of the folds, the same for all.
+    lineup : sequence of str or None
+        Names of labelers; None: all there are.
 
     Yields
     ------
     LabelerResult
-        In the order of their names; a labeler that these data don't allow has a `problem`.
+        In the order of the lineup; a labeler that these data don't allow has a `problem`.
     """
-    for name, labeler in LABELERS:
+    for name in LABELERS.names() if lineup is None else lineup:
         start = time.perf_counter()
         try:
-            model = fit_labels(data, labeler(), budget, seed=seed)
+            model = fit_labels(data, choose_labeler(name), budget, seed=seed)
         except (InvalidParameterError, InfeasibleTargetError) as error:
             yield LabelerResult(name, None, time.perf_counter() - start, str(error))
         else:

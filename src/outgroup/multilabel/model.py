@@ -58,6 +58,7 @@ class LabelsModel:
         features: Features,
         paths: Sequence[str | None] | None = None,
         errors: Sequence[str | None] | None = None,
+        nearest: int = 0,
     ) -> LabelPredictions:
         """Answer for n images.
 
@@ -69,6 +70,8 @@ class LabelsModel:
             Where the images came from.
         errors : sequence of (str or None) or None
             Why an image could not be read, None for those that could.
+        nearest : int, default=0
+            Ignored: such a model does not know its training images.
         """
         n, n_classes = len(features["last"]), len(self.classes)
         none: tuple[None, ...] = (None,) * n

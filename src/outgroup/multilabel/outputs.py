@@ -56,6 +56,7 @@ class OutputsModel:
         features: Features,
         paths: Sequence[str | None] | None = None,
         errors: Sequence[str | None] | None = None,
+        nearest: int = 0,
     ) -> OutputPredictions:
         """Answer for n images; as `OpenSetModel.predict`, for each column."""
         answers = {k: model.predict(features, paths, errors) for k, model in self.columns.items()}
@@ -101,7 +102,9 @@ def fit_outputs(
     for name, (labels, seen) in columns.items():
         data = training_set(name, features, labels, seen, groups, origins)
         try:
-            fitted[name] = fit_model(data, make_strategy(), budget, n_folds, seed)
+            model = fit_model(data, make_strategy(), budget, n_folds, seed)
+            # the same training images in each column would multiply the size of a model's file
+            fitted[name] = replace(model, reasons=None)
         except InfeasibleTargetError as error:
             raise InfeasibleTargetError(f"Column {name!r}: {error}", error.n_needed) from error
         except (InvalidDataError, InvalidParameterError) as error:
