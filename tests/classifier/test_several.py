@@ -136,6 +136,10 @@ def test_compare_measures_every_labeler(quick: str, pairs: Path) -> None:
     clf = ImageClassifier(backbone=quick, cache=False, multi_label=True)
     found = {r.name: r.found for r in clf.compare(pairs / "lists.csv")}
     assert list(found) == ["blend", "sigmoid", "sigmoid-0.95"]
+    alone = clf.compare(pairs / "lists.csv", lineup=["sigmoid"])
+    assert [result.name for result in alone] == ["sigmoid"]
+    with pytest.raises(InvalidParameterError, match="Did you mean 'sigmoid'"):
+        clf.compare(pairs / "lists.csv", lineup=["sigmiod"])
     assert found["blend"] is not None
     assert found["blend"].macro_f1.value > 0.8
     assert clf.report is not None
@@ -190,9 +194,11 @@ def test_compare_takes_each_column_by_itself(quick: str, pairs: Path) -> None:
     clf = ImageClassifier(
         backbone=quick, cache=False, multi_output=True, label_columns=["left", "right"]
     )
-    names = [result.name for result in clf.compare(pairs / "sides.csv")]
-    assert "left: blend" in names
-    assert "right: softmax" in names
+    found = clf.compare(pairs / "sides.csv", lineup=["softmax", "blend"])
+    assert list(found) == ["left", "right"]
+    for comparison in found.values():
+        assert [result.name for result in comparison.results] == ["softmax", "blend"]
+        assert comparison.choice.name in ("softmax", "blend")
 
 
 @pytest.mark.parametrize("name", ["labelled", "two_sided"])

@@ -127,6 +127,20 @@ def test_compare_lists_the_labelers(run: Run, quick: str, pairs: Path) -> None:
     assert rows[0]["held_out"]["macro_f1"]["value"] > 0.8
 
 
+def test_compare_takes_each_column_by_itself(run: Run, quick: str, pairs: Path) -> None:
+    command = ["compare", pairs / "sides.csv", "--multi-output", "--backbone", quick, "--no-cache"]
+    command += ["--label-column", "left", "--label-column", "right"]
+    command += ["--strategy", "softmax", "--strategy", "sigmoid-0.95"]
+    done = run(*command)
+    assert done.exit_code == 0, done.output
+    assert done.output.index("Column left") < done.output.index("Column right")
+    assert max(map(len, done.output.splitlines())) <= 80
+    found = json.loads(run(*command, "--json").stdout)
+    assert list(found) == ["left", "right"]
+    # one with a threshold of its own is measured, but not chosen: it is not held to the budget
+    assert {comparison["choice"]["name"] for comparison in found.values()} == {"softmax"}
+
+
 def test_train_multi_output_needs_the_columns(
     run: Run, quick: str, pairs: Path, tmp_path: Path
 ) -> None:
