@@ -135,10 +135,11 @@ def test_compare_takes_each_column_by_itself(run: Run, quick: str, pairs: Path) 
     assert done.exit_code == 0, done.output
     assert done.output.index("Column left") < done.output.index("Column right")
     assert max(map(len, done.output.splitlines())) <= 80
+    assert run(*command, "--plot", pairs.parent / "p.svg").exit_code == 2
     found = json.loads(run(*command, "--json").stdout)
     assert list(found) == ["left", "right"]
     # one with a threshold of its own is measured, but not chosen: it is not held to the budget
-    assert {comparison["choice"]["name"] for comparison in found.values()} == {"softmax"}
+    assert {comparison["chosen"]["name"] for comparison in found.values()} == {"softmax"}
 
 
 def test_train_multi_output_needs_the_columns(

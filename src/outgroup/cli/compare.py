@@ -9,6 +9,7 @@ import typer
 
 from outgroup.cli import options, several
 from outgroup.cli.output import errors, print_json, results, table, tell_left_out
+from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from outgroup.metrics import Rate
@@ -50,6 +51,11 @@ def compare(
 
     if plot is not None:
         options.check_writable(plot, "--plot")
+        if multi_label or multi_output:
+            raise InvalidParameterError(
+                "The '--plot' parameter must be left out with several labels or columns. "
+                f"Got {plot} instead. What it draws is a comparison for one class an image."
+            )
     classifier = ImageClassifier(
         backbone=backbone,
         max_known_rejected="auto" if max_known_rejected is None else max_known_rejected,
