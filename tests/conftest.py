@@ -145,3 +145,63 @@ def trained(quick: str, photos: Path, odds: Path) -> ImageClassifier:
 def model_file(tmp_path_factory: pytest.TempPathFactory, trained: ImageClassifier) -> Path:
     """A saved model; not to be changed."""
     return trained.save(tmp_path_factory.mktemp("model") / "colours.outgroup")
+
+
+LABELS = ("blue", "green", "red")
+
+
+def write_pairs(folder: Path, n: int, n_none: int, first: int) -> Path:
+    """Pictures side by side, and what they show, said in three ways.
+
+    ``lists.csv`` has a column of labels with bars between; ``marks.csv`` a column of 1 and 0 for
+    each label; ``sides.csv`` the columns left and right, empty where the colour is no label.
+    """
+    folder.mkdir(parents=True)
+    pairs = [(a, b) for a in LABELS for b in (*LABELS, "pink")]
+    tables: dict[str, list[list[str]]] = {
+        "lists": [["path", "label"]],
+        "marks": [["path", *LABELS]],
+        "sides": [["path", "left", "right"]],
+    }
+    for left, right in [*pairs, ("pink", "pink"), ("yellow", "grey")]:
+        for i in range(first, first + (n if left in LABELS else n_none)):
+            name = f"{left}-{right}-{i:03d}.png"
+            both = Image.new("RGB", (80, 32))
+            both.paste(picture(left, i), (0, 0))
+            both.paste(picture(right, i + 500), (40, 0))
+            both.save(folder / name)
+            there = sorted({left, right} & {*LABELS})
+            tables["lists"].append([name, "|".join(there)])
+            tables["marks"].append([name, *("01"[label in there] for label in LABELS)])
+            tables["sides"].append([name, *(c if c in LABELS else "" for c in (left, right))])
+    for name, rows in tables.items():
+        text = "".join(",".join(row) + "\n" for row in rows)
+        (folder / f"{name}.csv").write_text(text, "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """10 pictures of each pair of colours and 60 of no label; not to be changed."""
+    return write_pairs(tmp_path_factory.mktemp("data") / "pairs", 10, 30, first=0)
+
+
+@pytest.fixture(scope="session")
+def new_pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pairs that training has not seen; not to be changed."""
+    return write_pairs(tmp_path_factory.mktemp("data") / "new", 4, 10, first=100)
+
+
+@pytest.fixture(scope="session")
+def labelled(quick: str, pairs: Path) -> ImageClassifier:
+    """A fitted multi-label classifier; not to be fitted again."""
+    return ImageClassifier(backbone=quick, cache=False, multi_label=True).fit(pairs / "lists.csv")
+
+
+@pytest.fixture(scope="session")
+def two_sided(quick: str, pairs: Path) -> ImageClassifier:
+    """A fitted multi-output classifier; not to be fitted again."""
+    classifier = ImageClassifier(
+        backbone=quick, cache=False, multi_output=True, label_columns=["left", "right"]
+    )
+    return classifier.fit(pairs / "sides.csv")

@@ -50,6 +50,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             noise = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8)
             Image.fromarray(noise).save(root / name / f"{i}.png")
     Image.open(root / "photos/disc/0.png").save(root / "new.jpg")
+    for name in ("photos", "new_photos"):
+        rows = [f"{f.relative_to(root)},{f.parent.name}" for f in (root / name).rglob("*.png")]
+        (root / f"{name}_both").mkdir()
+        discs, squares = (sorted((root / name / kind).iterdir()) for kind in ("disc", "square"))
+        for i, (disc, square) in enumerate(zip(discs, squares, strict=True)):
+            both = Image.new("RGB", (120, 180))
+            both.paste(Image.open(disc), (0, 0))
+            both.paste(Image.open(square), (0, 90))
+            both.save(root / f"{name}_both" / f"{i}.png")
+            rows.append(f"{name}_both/{i}.png,disc|square")
+        (root / f"{name}.csv").write_text("\n".join(["path,label", *rows]) + "\n", "utf-8")
     return root
 
 
@@ -61,10 +72,12 @@ def test_the_commands_of_the_readme_run(
     monkeypatch.chdir(folder)
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("outgroup ")]
-    assert [command[0] for command in commands] == ["train", "predict", "evaluate"]
+    assert [command[0] for command in commands] == ["train", "predict", "evaluate"] * 2
     for command in commands:
         assert app(command, standalone_mode=False) in (None, 0)
-    assert "Unknown images" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Unknown images" in printed
+    assert "macro F1" in printed
 
 
 def test_the_python_examples_of_the_readme_run(
@@ -79,17 +92,22 @@ def test_the_python_examples_of_the_readme_run(
         "X_new": rng.normal(size=(3, 8)),
     }
     examples = blocks("python")
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
-    assert names["p"].label in ("disc", "square", None)
+    assert set(names["p"].labels) <= {"disc", "square"}
+    assert set(names["p"].thresholds) == {"disc", "square"}
 
 
-def test_the_table_of_the_readme_is_that_of_the_result() -> None:
-    script = ROOT / "benchmarks" / "zoo.py"
-    if not script.exists():
+@pytest.mark.parametrize("script", ["zoo.py", "multilabel.py"])
+def test_the_tables_of_the_readme_are_those_of_the_results(
+    script: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = ROOT / "benchmarks" / script
+    if not path.exists():
         pytest.skip("the benchmarks are not part of a source distribution")
-    names = runpy.run_path(str(script))
+    monkeypatch.syspath_prepend(str(path.parent))
+    names = runpy.run_path(str(path))
     results = json.loads(names["RESULTS"].read_text("utf-8"))["results"]
     assert names["START"] + names["table"](results) + names["END"] in README
 
@@ -127,9 +145,10 @@ def test_changelog_and_package_agree_on_the_version() -> None:
 def test_every_strategy_head_and_detector_says_what_it_is_and_where_it_comes_from() -> None:
     from outgroup.detectors import DETECTORS
     from outgroup.heads import HEADS
+    from outgroup.multilabel import LABELERS
     from outgroup.strategies import STRATEGIES
 
-    for registry in (STRATEGIES, HEADS, DETECTORS):
+    for registry in (STRATEGIES, LABELERS, HEADS, DETECTORS):
         for name, cls in registry:  # type: ignore[attr-defined]
             assert cls.name == name
             assert cls.summary

@@ -56,6 +56,8 @@ def test_import_takes_little_longer_than_python_itself() -> None:
 def test_public_surface_is_frozen() -> None:
     assert outgroup.__all__ == [
         "ImageClassifier",
+        "MultiLabelOpenSetClassifier",
+        "MultiOutputOpenSetClassifier",
         "OpenSetClassifier",
         "Prediction",
         "Predictions",
@@ -71,6 +73,19 @@ def test_public_surface_is_frozen() -> None:
 def test_unknown_attribute_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'outgroup' has no attribute 'Classifier'"):
         outgroup.Classifier  # noqa: B018
+
+
+def test_predicting_labels_loads_no_training_code(
+    labelled: outgroup.ImageClassifier, new_pairs: Path, tmp_path: Path
+) -> None:
+    loaded = modules_after(
+        "import sys, outgroup\n"
+        "model, image = sys.argv[1:]\n"
+        "assert outgroup.load(model).predict(image).labels == ['blue', 'red']",
+        str(labelled.save(tmp_path / "labels.outgroup")),
+        str(new_pairs / "blue-red-100.png"),
+    )
+    assert not loaded & {"sklearn", "onnx", "scipy.optimize", "scipy.sparse", "pandas", "typer"}
 
 
 def test_predicting_loads_no_training_code(model_file: Path, new: Path) -> None:

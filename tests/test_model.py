@@ -4,6 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from outgroup.binomial import upper_bound
 from outgroup.calibration import Budget
 from outgroup.errors import InfeasibleTargetError, InvalidDataError, InvalidParameterError
 from outgroup.model import OpenSetModel, TrainingSet, fit_model
@@ -302,3 +303,26 @@ def test_a_model_without_reasons_answers_all_the_same(model: OpenSetModel) -> No
 def test_paths_are_one_an_image() -> None:
     with pytest.raises(InvalidDataError, match="one of 'paths' for each of the 4 images"):
         TrainingSet.from_labels({"last": np.eye(4)}, ["a", "a", "b", "b"], paths=["x"] * 3)
+
+
+def test_a_threshold_that_is_part_of_the_strategy_is_described_and_not_moved() -> None:
+    rng = np.random.default_rng(0)
+    kinds = np.r_[np.arange(150) % 3, np.full(60, 3)]
+    X = rng.normal(size=(210, 8)) + 3 * np.eye(4, 8)[kinds]
+    data = TrainingSet({"last": X}, np.where(kinds < 3, kinds, -1), ("a", "b", "c"))
+    model = fit_model(data, STRATEGIES.get("sigmoid-0.95")())
+    answers = model.predict({"last": X})
+    surest = answers.class_scores.max(axis=1)
+    assert [label is None for label in answers.labels] == (surest < 0.95).tolist()
+    known, others = model.certificate.promises
+    assert known.k == (model.known_scores > model.threshold).sum() > 0
+    assert known.bound == upper_bound(known.k, 150)
+    assert others.k == (model.other_scores <= model.threshold).sum()
+    assert known.asked is others.asked is None
+    with pytest.raises(InfeasibleTargetError, match="part of the strategy"):
+        fit_model(data, STRATEGIES.get("sigmoid-0.95")(), Budget(0.05))
+    with pytest.raises(InfeasibleTargetError, match="part of the strategy"):
+        fit_model(data, STRATEGIES.get("sigmoid-0.95")(), Budget(max_other_accepted=0.05))
+    alone = TrainingSet({"last": X[:150]}, kinds[:150], ("a", "b", "c"))
+    with pytest.raises(InvalidParameterError, match="no negatives"):
+        fit_model(alone, STRATEGIES.get("sigmoid-0.95")(), Budget(max_other_accepted=0.5))

@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from outgroup.classifier import ImageClassifier, load
     from outgroup.estimator import OpenSetClassifier
     from outgroup.predictions import Prediction, Predictions
+    from outgroup.several_estimators import (
+        MultiLabelOpenSetClassifier,
+        MultiOutputOpenSetClassifier,
+    )
 
 __version__ = "0.1.0"
 
 # Loaded when first used: `import outgroup` itself takes no time and pulls in no network runtime.
 _EXPORTS = {
     "ImageClassifier": "outgroup.classifier",
+    "MultiLabelOpenSetClassifier": "outgroup.several_estimators",
+    "MultiOutputOpenSetClassifier": "outgroup.several_estimators",
     "OpenSetClassifier": "outgroup.estimator",
     "Prediction": "outgroup.predictions",
     "Predictions": "outgroup.predictions",
@@ -28,6 +34,8 @@ _EXPORTS = {
 
 __all__ = [
     "ImageClassifier",
+    "MultiLabelOpenSetClassifier",
+    "MultiOutputOpenSetClassifier",
     "OpenSetClassifier",
     "Prediction",
     "Predictions",

@@ -136,7 +136,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             {"last": rows},
             class_index,
             tuple(str(label) for label in self.classes_),
-            groups=_padded(groups, len(known), len(rows)),
+            groups=padded_groups(groups, len(known), len(rows)),
         )
         strategy, self.comparison_ = select_strategy(
             self.strategy,
@@ -236,7 +236,7 @@ def _one_type(labels: NDArray[np.object_]) -> NDArray[Any]:
     return np.array(labels.tolist())
 
 
-def _padded(groups: ArrayLike | None, n: int, total: int) -> list[str | None] | None:
+def padded_groups(groups: ArrayLike | None, n: int, total: int) -> list[str | None] | None:
     """Return the groups of `n` rows as text, and None for the others up to `total`."""
     if groups is None:
         return None

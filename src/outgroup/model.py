@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.calibration import Budget, Certificate, HeldOut, assign_folds, choose_threshold
+from outgroup.calibration import (
+    Budget,
+    Certificate,
+    HeldOut,
+    assign_folds,
+    choose_threshold,
+    describe_threshold,
+)
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.neighbours import NEAREST
 from outgroup.predictions import Predictions
@@ -230,6 +238,26 @@ class TrainingSet:
         )
 
 
+class Foldable(Protocol):
+    """What folds are dealt by, as `TrainingSet` has it."""
+
+    @property
+    def y(self) -> NDArray[np.int64]:
+        """What known images are spread by, -1 for negatives."""
+
+    @property
+    def groups(self) -> Sequence[str | None] | None:
+        """Group of each image."""
+
+    @property
+    def origins(self) -> Sequence[str] | None:
+        """Folder or source of each image."""
+
+    @property
+    def units(self) -> NDArray[np.str_] | None:
+        """What a bound counts."""
+
+
 def fit_model(
     data: TrainingSet,
     strategy: Strategy,
@@ -271,7 +299,10 @@ def fit_model(
     others_held = None
     if not known.all():  # also where the strategy does not learn from them
         others_held = HeldOut(held_out[~known], _rows(data.units, ~known), OTHERS)
-    calibration = choose_threshold(known_held, others_held, budget)
+    if strategy.fixed_threshold is None:
+        calibration = choose_threshold(known_held, others_held, budget)
+    else:
+        calibration = describe_threshold(strategy.fixed_threshold, known_held, others_held, budget)
     strategy.fit(data.features, y)
     return OpenSetModel(
         classes=data.classes,
@@ -310,14 +341,14 @@ def check_suits(strategy: Strategy, data: TrainingSet) -> None:
 
 
 def deal(
-    data: TrainingSet, n_folds: int, seed: int, min_folders: int | None = None
+    data: Foldable, n_folds: int, seed: int, min_folders: int | None = None
 ) -> NDArray[np.int64]:
     """Deal known images by class, and negatives by folder so that each meets unseen kinds.
 
     Parameters
     ----------
-    data : TrainingSet
-        Embeddings and labels.
+    data : Foldable
+        A training set.
     n_folds, seed : int
         As for `fit_model`.
     min_folders : int or None

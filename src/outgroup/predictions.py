@@ -68,6 +68,10 @@ class Prediction:
         """All classes given: none or one, more with a multi-label model."""
         return [] if self.label is None else [self.label]
 
+    def text(self, other: str = "other") -> str:
+        """Return the answer for people: the labels with bars between them, or the word for none."""
+        return "|".join(self.labels) or other
+
     def to_dict(self, explain: bool = False) -> dict[str, Any]:
         """Return the fields of one JSON line, in the order of the contract.
 

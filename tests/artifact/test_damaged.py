@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import outgroup
-from outgroup.artifact import load_model
+from outgroup.artifact import FORMAT_VERSION, load_model
 from outgroup.errors import ModelFileError
 
 Forge = Callable[..., Path]
@@ -192,8 +192,10 @@ def test_manifest_that_is_none(forge: Forge, text: str) -> None:
 
 
 def test_newer_format_says_how_to_upgrade(forge: Forge, manifest: dict[str, Any]) -> None:
-    with pytest.raises(ModelFileError, match=r"newer outgroup \(format 3.*pip install --upgrade"):
-        load_model(forge(manifest={**manifest, "format_version": 3, "whatever": "comes"}))
+    newer = {**manifest, "format_version": FORMAT_VERSION + 1, "whatever": "comes"}
+    message = rf"newer outgroup \(format {FORMAT_VERSION + 1}.*pip install --upgrade"
+    with pytest.raises(ModelFileError, match=message):
+        load_model(forge(manifest=newer))
 
 
 @pytest.mark.parametrize("version", [0, -1, "1", 1.0, True, None])

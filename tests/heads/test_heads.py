@@ -73,7 +73,7 @@ def test_softmax_probabilities_add_up_to_one_and_sigmoids_stand_alone() -> None:
 
 @pytest.mark.parametrize("name", CONVEX)
 def test_cross_fit_of_all_folds_in_one_run_is_a_fit_of_each_fold(name: str) -> None:
-    X, y = data(others=20 if name == "linear-sigmoid" else 0)
+    X, y = data(others=0 if name == "linear-softmax" else 20)
     folds = np.random.default_rng(5).permutation(np.arange(len(y)) % 4)
     strength = 0.05
     held_out = HEADS.get(name)(strength).cross_fit(X, y, folds)  # type: ignore[call-arg]
@@ -219,6 +219,40 @@ def test_the_number_of_threads_changes_no_decision(name: str) -> None:
     for one, two in zip(*answers, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-6)
         np.testing.assert_array_equal(one.argmax(axis=1), two.argmax(axis=1))
+
+
+def test_in_the_plain_loss_every_image_weighs_the_same() -> None:
+    weights = LinearSigmoid(1.0, None).targets(np.repeat([0, 1, -1], [100, 10, 1]), 2)[1]
+    np.testing.assert_allclose(weights, 1 / 111)
+
+
+@pytest.mark.parametrize("balance", ["balanced", None])
+def test_a_matrix_of_single_labels_is_the_same_as_their_indices(balance: str | None) -> None:
+    X, y = data(others=30)
+    folds = np.arange(len(y)) % 4
+    one, two = (LinearSigmoid(None, balance) for _ in range(2))
+    matrix = (y[:, np.newaxis] == np.arange(3)).astype(np.int64)
+    np.testing.assert_array_equal(one.cross_fit(X, y, folds), two.cross_fit(X, matrix, folds))
+    np.testing.assert_array_equal(one.fit(X, y).logits(X), two.fit(X, matrix).logits(X))
+
+
+@pytest.mark.parametrize("balance", ["balanced", None])
+def test_a_cell_that_nobody_knows_is_not_learned_from(balance: str | None) -> None:
+    X, y = data(others=30)
+    matrix = (y[:, np.newaxis] == np.arange(3)).astype(np.int64)
+    matrix[::5, 1] = -1
+    head = LinearSigmoid(0.1, balance).fit(X, matrix)
+    changed = X.copy()
+    changed[::5] = X[::5][::-1]  # the same rows in another order: means and scales stay
+    again = LinearSigmoid(0.1, balance).fit(changed, matrix)
+    fresh = data(seed=3)[0]
+    np.testing.assert_allclose(head.logits(fresh)[:, 1], again.logits(fresh)[:, 1], atol=2e-3)
+    assert np.abs(head.logits(fresh)[:, 0] - again.logits(fresh)[:, 0]).max() > 0.1
+
+
+def test_a_softmax_refuses_rows_with_several_labels() -> None:
+    with pytest.raises(InvalidDataError, match="can't learn several"):
+        LinearSoftmax(1.0).fit(np.eye(3), np.eye(3, dtype=np.int64))
 
 
 @pytest.mark.parametrize("name", REFUSING)

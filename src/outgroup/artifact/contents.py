@@ -12,7 +12,7 @@ The same model gives the same bytes: there are no dates in it.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from outgroup.backbones import Backbone
 from outgroup.model import OpenSetModel
 
+if TYPE_CHECKING:
+    from outgroup.artifact.kinds import Model
+
 FORMAT = "outgroup-model"
-#: 2 added the reasons: "reasons" in the manifest, arrays "references.*".
-FORMAT_VERSION = 2
 
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.npz"
@@ -67,14 +68,14 @@ class ModelContents:
     """A model that can be saved: the backbone, what was learned on it, and from what."""
 
     backbone: Backbone
-    model: OpenSetModel
+    model: Model
     training: TrainingInfo
 
     def without_paths(self) -> ModelContents:
         """Return the same without the paths of training images, which may be nobody's business."""
-        reasons = self.model.reasons
-        if reasons is None:
+        if not isinstance(self.model, OpenSetModel) or self.model.reasons is None:
             return self
+        reasons = self.model.reasons
         paths = (None,) * len(reasons.references.paths)
         reasons = replace(reasons, references=replace(reasons.references, paths=paths))
         return replace(self, model=replace(self.model, reasons=reasons))

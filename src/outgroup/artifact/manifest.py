@@ -29,6 +29,19 @@ def class_names(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def texts(value: Any, what: str) -> tuple[str, ...]:
+    """Return different texts, in their order.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    _check(isinstance(value, list) and all(isinstance(text, str) for text in value), what)
+    _check(bool(value) and len(set(value)) == len(value), what)
+    return tuple(value)
+
+
 def finite_number(value: Any, what: str) -> float:
     """Return a number that is neither NaN nor infinite.
 
@@ -51,6 +64,23 @@ def scores(values: NDArray[Any], what: str) -> NDArray[np.float64]:
     """
     _check(values.ndim == 1 and values.dtype == np.float64 and np.isfinite(values).all(), what)
     return values
+
+
+def label_arrays(
+    scores: NDArray[Any], labels: NDArray[Any], n_classes: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return finite scores and marks of the same images, a column for each class.
+
+    Raises
+    ------
+    ValueError
+        If they are anything else.
+    """
+    _check(scores.ndim == 2 and scores.shape == labels.shape, "calibration")
+    _check(scores.shape[1] == n_classes and scores.dtype == np.float64, "calibration.scores")
+    _check(np.isfinite(scores).all(), "calibration.scores")
+    _check(labels.dtype == np.int8 and np.isin(labels, (-1, 0, 1)).all(), "calibration.labels")
+    return scores, labels.astype(np.int64)
 
 
 def certificate(value: Any) -> Certificate:
@@ -89,6 +119,8 @@ def training(value: Any) -> TrainingInfo:
     _check(_is_count(found.n_others) and _is_count(found.n_unreadable), "training")
     _check(isinstance(found.options, dict), "options")
     options = found.options
+    if options.get("label_columns") is not None:
+        texts(options["label_columns"], "label_columns")
     Budget(
         options.get("max_known_rejected", "auto"),
         options.get("max_other_accepted"),

@@ -24,19 +24,16 @@ from outgroup.artifact.contents import (
     ARRAYS,
     BACKBONE,
     FORMAT,
-    FORMAT_VERSION,
     GOLDEN_TOLERANCE,
     MANIFEST,
     ModelContents,
 )
-from outgroup.artifact.manifest import certificate, class_names, finite_number, scores, training
-from outgroup.artifact.reasons import restore_reasons
-from outgroup.artifact.states import restore
+from outgroup.artifact.kinds import FORMAT_VERSION, kind_named
+from outgroup.artifact.manifest import finite_number, training
 from outgroup.artifact.writing import golden_output
 from outgroup.backbones import BACKBONES, Backbone, OnnxBackbone, get_backbone
 from outgroup.errors import ModelFileError, OutgroupError
 from outgroup.images import Preprocessing
-from outgroup.model import OpenSetModel
 
 #: Above any model of this format; a file is read whole.
 MAX_BYTES = 4 * 2**30
@@ -121,19 +118,7 @@ def _build(
 ) -> tuple[ModelContents, NDArray[np.uint8]]:
     arrays = _read_npz(parts[ARRAYS])
     backbone = _build_backbone(manifest, parts.get(BACKBONE))
-    classes = class_names(manifest["classes"])
-    reasons = None
-    if manifest["format_version"] >= 2 and manifest["reasons"] is not None:
-        reasons = restore_reasons(manifest["reasons"], arrays, classes, backbone.layers["last"])
-    model = OpenSetModel(
-        classes=classes,
-        strategy=restore(manifest["strategy"], arrays),
-        threshold=finite_number(manifest["threshold"], "threshold"),
-        certificate=certificate(manifest["certificate"]),
-        known_scores=scores(arrays["calibration.known_scores"], "known_scores"),
-        other_scores=scores(arrays["calibration.other_scores"], "other_scores"),
-        reasons=reasons,
-    )
+    model = kind_named(manifest).build(manifest, arrays, backbone.layers["last"])
     return ModelContents(backbone, model, training(manifest["training"])), arrays["golden.image"]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from outgroup.component import Component, State
 from outgroup.detectors import DETECTORS
 from outgroup.heads import HEADS
+from outgroup.multilabel import LABELERS, Labeler
 from outgroup.registry import Registry
 from outgroup.strategies import STRATEGIES, Strategy
 
@@ -18,33 +19,50 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "strategy": STRATEGIES,
     "head": HEADS,
     "detector": DETECTORS,
+    "labeler": LABELERS,
 }
 
 
-def flatten(state: State, prefix: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the JSON part of a state, and its arrays with dotted names below `prefix`."""
+def flatten(
+    state: State, prefix: str, kind: str | None = None
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return the JSON part of a state, and its arrays with dotted names below `prefix`.
+
+    The kind is the first that has such a name unless it is given: a labeler may have that of a
+    strategy.
+    """
     arrays = {f"{prefix}.{name}": values for name, values in state.arrays.items()}
     parts = {}
     for name, part in state.parts.items():
         parts[name], part_arrays = flatten(part, f"{prefix}.{name}")
         arrays.update(part_arrays)
-    kind = next(kind for kind, registry in REGISTRIES.items() if state.name in registry)
+    kind = kind or next(kind for kind, registry in REGISTRIES.items() if state.name in registry)
     described = {"kind": kind, "name": state.name, "parameters": state.parameters, "parts": parts}
     return described, arrays
 
 
-def restore(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Strategy:
-    """Build the fitted strategy from what `flatten` returned for the prefix "strategy".
+def restore(
+    described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], prefix: str = "strategy"
+) -> Strategy:
+    """Build the fitted strategy from what `flatten` returned for a prefix.
 
     Raises
     ------
     KeyError, TypeError, ValueError
         If it is not what `flatten` returned; the caller says which file that is in.
     """
-    strategy = _restore(described, arrays, "strategy")
+    strategy = _restore(described, arrays, prefix)
     if not isinstance(strategy, Strategy):
         raise TypeError(f"{described['name']!r} is no strategy")
     return strategy
+
+
+def restore_labeler(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Labeler:
+    """Build the fitted labeler, as `restore` does a strategy."""
+    labeler = _restore(described, arrays, "strategy")
+    if not isinstance(labeler, Labeler):
+        raise TypeError(f"{described['name']!r} is no labeler")
+    return labeler
 
 
 def _restore(

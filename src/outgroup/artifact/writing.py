@@ -20,14 +20,13 @@ from outgroup.artifact.contents import (
     ARRAYS,
     BACKBONE,
     FORMAT,
-    FORMAT_VERSION,
     MANIFEST,
     ModelContents,
     golden_image,
 )
-from outgroup.artifact.reasons import flatten_reasons
-from outgroup.artifact.states import flatten
+from outgroup.artifact.kinds import kind_of
 from outgroup.backbones import BACKBONES, Backbone
+from outgroup.model import OpenSetModel
 
 
 def save_model(contents: ModelContents, path: str | os.PathLike[str]) -> Path:
@@ -53,24 +52,15 @@ def save_model(contents: ModelContents, path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     model, backbone = contents.model, contents.backbone
     image = golden_image(backbone.preprocessing.crop)
-    described, arrays = flatten(model.strategy.state(), "strategy")
-    arrays["calibration.known_scores"] = model.known_scores
-    arrays["calibration.other_scores"] = model.other_scores
+    kind = kind_of(model)
+    described, arrays = kind.flatten(model)
     arrays["golden.image"] = image
-    reasons = None
-    if model.reasons is not None:
-        reasons, kept = flatten_reasons(model.reasons)
-        arrays.update(kept)
 
     embedded = None if backbone.name in BACKBONES else backbone.model_bytes()
     manifest = {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "classes": list(model.classes),
-        "threshold": model.threshold,
-        "certificate": model.certificate.to_dict(),
-        "strategy": described,
-        "reasons": reasons,
+        "format_version": kind.version,
+        **described,
         "backbone": _describe(backbone, embedded),
         "preprocessing": backbone.preprocessing.to_dict(),
         "training": contents.training.to_dict(),
@@ -88,11 +78,13 @@ def save_model(contents: ModelContents, path: str | os.PathLike[str]) -> Path:
 
 def golden_output(contents: ModelContents, image: NDArray[np.uint8]) -> dict[str, Any]:
     """Return what the model says of the golden picture, by the road that every image takes."""
-    model = replace(contents.model, reasons=None)  # they don't take part in an answer's numbers
+    model = contents.model
+    if isinstance(model, OpenSetModel):
+        model = replace(model, reasons=None)  # they don't take part in an answer's numbers
     answer = model.predict(contents.backbone.run(image[np.newaxis]))
     return {
         "other_score": float(answer.other_score[0]),
-        "class_scores": answer.class_scores[0].tolist(),
+        "class_scores": kind_of(model).golden(answer),
     }
 
 

@@ -10,6 +10,7 @@ from outgroup.calibration.heldout import HeldOut
 from outgroup.calibration.threshold import (
     Calibration,
     choose_threshold,
+    describe_threshold,
     expected_threshold,
     trade_off,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "Promise",
     "assign_folds",
     "choose_threshold",
+    "describe_threshold",
     "expected_threshold",
     "trade_off",
 ]

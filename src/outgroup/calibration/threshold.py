@@ -116,6 +116,57 @@ def expected_threshold(known: HeldOut, share: float) -> tuple[float, int]:
     return known.lowest_threshold(k), k
 
 
+def describe_threshold(
+    threshold: float,
+    known: HeldOut,
+    others: HeldOut | None = None,
+    budget: Budget | None = None,
+    method: str = "out-of-fold",
+) -> Calibration:
+    """Say what a threshold promises that was fixed before there were any scores.
+
+    Parameters
+    ----------
+    threshold : float
+        The threshold.
+    known, others, budget, method
+        As for `choose_threshold`.
+
+    Raises
+    ------
+    InfeasibleTargetError
+        If the threshold does not keep a promise that was asked for.
+    InvalidParameterError
+        If a budget for negatives is given and there are none.
+
+    Examples
+    --------
+    >>> described = describe_threshold(90, HeldOut(range(100)))
+    >>> print(described.certificate.promises[0].sentence)
+    At most 15.2 % of images like your known ones are called other (95 % confidence, n = 100;
+    9 % expected).
+    """
+    budget = budget or Budget()
+    asked = None if budget.max_known_rejected == "auto" else budget.max_known_rejected
+    if asked is not None:
+        _allowed(known, "max_known_rejected", asked, budget.confidence)
+    promises = [_known_promise(known, threshold, 0, asked, budget)]
+    if others is not None:
+        promises.append(_other_promise(others, threshold, 0, budget))
+    elif budget.max_other_accepted is not None:
+        raise InvalidParameterError(
+            "The 'max_other_accepted' parameter must be None when there are no negatives. Got "
+            f"{budget.max_other_accepted!r} instead. Give negatives, or leave it out."
+        )
+    for promise in promises:
+        if not promise.kept:
+            raise InfeasibleTargetError(
+                f"{promise.asked} can't be promised with a threshold that is part of the strategy. "
+                f"{promise.sentence} Take another strategy, or leave the budget out."
+            )
+    return Calibration(threshold, Certificate(tuple(promises), method))
+
+
 def trade_off(
     known: HeldOut, others: HeldOut, confidence: float = 0.95
 ) -> list[tuple[float, float, float]]:

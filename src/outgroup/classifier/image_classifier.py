@@ -12,21 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
-from outgroup.artifact import ModelContents, load_model, save_model
+from outgroup.artifact import Model, ModelContents, kind_of, load_model, save_model
 from outgroup.backbones import Backbone, get_backbone
 from outgroup.calibration import Budget, Certificate
-from outgroup.classifier.negatives import collections, embedded_garbage, told_apart
-from outgroup.classifier.training import TrainingReport, path_of, prepare
-from outgroup.datasets import Samples, Skipped, from_images, load_samples
-from outgroup.embeddings import Embedder, EmbeddingCache, ProgressBar
-from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.classifier.tasks import Means, Way, choose_task
+from outgroup.classifier.training import TrainingReport, path_of
+from outgroup.datasets import Skipped, from_images
+from outgroup.embeddings import Embedder, EmbeddingCache
+from outgroup.errors import InvalidParameterError
 from outgroup.images import ImageSource
-from outgroup.model import OpenSetModel, TrainingSet, fit_model
 from outgroup.neighbours import NEAREST, neighbour_count
-from outgroup.predictions import Prediction, Predictions
+from outgroup.predictions import Prediction
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
-    from outgroup.metrics import Evaluation
     from outgroup.selection import Comparison
 
 #: Images that `stream` holds at a time.
@@ -55,6 +53,13 @@ class ImageClassifier:
         Largest share of images like the negatives that may be given a class.
     confidence : float, default=0.95
         Confidence of each promise.
+    multi_label : bool, default=False
+        Whether an image may have any number of labels: the answer is a list, which may be empty.
+        Labels stand in one column, as in ``cat|dog``, or in a column of 1 and 0 for each.
+    multi_output : bool, default=False
+        Whether an image has a class in each of several columns, each with an "other" of its own.
+    label_columns : sequence of str or None, default=None
+        Columns of a table that hold the labels; None: the one named "label".
     seed : int, default=0
         Seed of everything that is drawn.
     cache : bool, default=True
@@ -82,6 +87,9 @@ class ImageClassifier:
         max_known_rejected: float | Literal["auto"] | None = "auto",
         max_other_accepted: float | None = None,
         confidence: float = 0.95,
+        multi_label: bool = False,
+        multi_output: bool = False,
+        label_columns: Sequence[str] | None = None,
         seed: int = 0,
         cache: bool = True,
         threads: int | None = None,
@@ -92,6 +100,8 @@ class ImageClassifier:
         self.layers = layers
         self.backbone = backbone
         self.budget = Budget(max_known_rejected, max_other_accepted, confidence)
+        self.task = choose_task(multi_label, multi_output, label_columns)
+        self.label_columns = None if label_columns is None else list(label_columns)
         self.seed = seed
         self.cache = cache
         self.threads = threads
@@ -108,7 +118,8 @@ class ImageClassifier:
         ----------
         data : str, os.PathLike, DataFrame or Samples
             A folder with one sub-folder a class, a CSV file or DataFrame with columns "path" and
-            "label" (and optionally "group" and "source"), or samples. An empty label means other.
+            "label" (and optionally "group" and "source"), or samples. An empty label means other,
+            a missing one that nobody has looked.
         other : folder, images, or a list of these, or None
             Negatives: images that are none of the classes.
 
@@ -123,25 +134,12 @@ class ImageClassifier:
         InfeasibleTargetError
             If a promise that was asked for can't be given, with the n that would do.
         """
-        from outgroup.selection import choose_strategy, select_strategy
-
         self._contents = self._embedder = self.report = self.comparison = None
-        # a typo is found before any work is done
-        choose_strategy(self.strategy, self.head, self.layers)
+        way = Way(self.strategy, self.head, self.layers)
+        self.task.check(way)  # a typo is found before any work is done
         backbone = get_backbone(self.backbone)
-        embedder = self._make_embedder(backbone)
-        training_set, report, fingerprint = self._load(data, other, embedder)
-        with ProgressBar(100, self.progress, what="comparing, %") as bar:
-            strategy, self.comparison = select_strategy(
-                self.strategy,
-                training_set,
-                self.budget,
-                head=self.head,
-                layers=self.layers,
-                seed=self.seed,
-                progress=bar.show,
-            )
-        model = fit_model(training_set, strategy, self.budget, seed=self.seed)
+        means = self._means(backbone)
+        model, report, fingerprint, comparison = self.task.fit(data, other, way, means)
         options: dict[str, Any] = {
             "strategy": self.strategy,
             "head": self.head,
@@ -151,16 +149,16 @@ class ImageClassifier:
             "confidence": self.budget.confidence,
             "seed": self.seed,
         }
-        if self.comparison is not None:
-            options["choice"] = asdict(self.comparison.choice)
-        self.report = report
+        if self.label_columns is not None:
+            options["label_columns"] = self.label_columns
+        if comparison is not None:
+            options["choice"] = asdict(comparison.choice)
+        self.report, self.comparison = report, comparison
         self._contents = ModelContents(backbone, model, report.info(fingerprint, options))
-        self._embedder = embedder
+        self._embedder = means.embedder
         return self
 
-    def compare(
-        self, data: Any, other: Any = None, lineup: Sequence[str] | None = None
-    ) -> Comparison:
+    def compare(self, data: Any, other: Any = None, lineup: Sequence[str] | None = None) -> Any:
         """Measure strategies on these images, by unknowns that they have not seen.
 
         Nothing is learned: `fit` takes the one that is best among a few, or the one that is named.
@@ -171,22 +169,16 @@ class ImageClassifier:
             As for `fit`.
         lineup : sequence of str or None
             Names of strategies, from simple to complex; None: one of each that there is.
-        """
-        from outgroup.selection import LINEUP, choose_strategy, compare_strategies, share_of
 
-        lineup = LINEUP if lineup is None else lineup
-        for name in lineup:
-            choose_strategy(name)  # a typo is found before any work is done
-        embedder = self._make_embedder(get_backbone(self.backbone))
-        training_set, self.report, _ = self._load(data, other, embedder)
-        with ProgressBar(100, self.progress, what="comparing, %") as bar:
-            return compare_strategies(
-                training_set,
-                lineup,
-                share=share_of(self.budget),
-                seed=self.seed,
-                progress=bar.show,
-            )
+        Returns
+        -------
+        Comparison, dict of str to Comparison, or list of LabelerResult
+            As images have one class, a class in each of several columns, or any number of labels;
+            the last is what held-out images say, which are of kinds that were trained on.
+        """
+        means = self._means(get_backbone(self.backbone))
+        found, self.report = self.task.compare(data, other, lineup, means)
+        return found
 
     @property
     def contents(self) -> ModelContents:
@@ -230,7 +222,8 @@ class ImageClassifier:
         Returns
         -------
         Prediction or Predictions
-            One `Prediction` for one image, and `Predictions` for a folder or a sequence.
+            One `Prediction` for one image, and `Predictions` for a folder or a sequence; with
+            several labels or columns their kin in `outgroup.multilabel`.
         """
         if _is_one_image(images):
             return self._predict_sources([images], nearest)[0]
@@ -274,7 +267,7 @@ class ImageClassifier:
         return self._stream(images, model, neighbour_count(nearest))
 
     def _stream(
-        self, images: Iterable[ImageSource], model: OpenSetModel, nearest: int
+        self, images: Iterable[ImageSource], model: Model, nearest: int
     ) -> Iterator[Prediction]:
         embedder = self._open_embedder()
         paths: list[str | None] = []
@@ -292,9 +285,7 @@ class ImageClassifier:
             yield from model.predict(embeddings.layers, paths[:n], embeddings.errors, nearest)
             del paths[:n]
 
-    def evaluate(
-        self, known: Any, unknown: Sequence[Any] = ()
-    ) -> tuple[Evaluation, tuple[Skipped, ...]]:
+    def evaluate(self, known: Any, unknown: Sequence[Any] = ()) -> tuple[Any, tuple[Skipped, ...]]:
         """Measure on images that were not trained on.
 
         Parameters
@@ -307,7 +298,8 @@ class ImageClassifier:
 
         Returns
         -------
-        evaluation : Evaluation
+        evaluation : Evaluation, LabelsEvaluation or OutputsEvaluation
+            As images have one class, any number of labels, or a class in each of several columns.
         unreadable : tuple of Skipped
             Images that could not be read, and count in no figure.
 
@@ -316,37 +308,7 @@ class ImageClassifier:
         InvalidDataError
             If no known image could be read, or one has a label that is none of the classes.
         """
-        from outgroup.metrics import evaluate
-
-        samples = Samples.concatenate([load_samples(known), *told_apart(unknown)])
-        strange = sorted({str(label) for label in samples.labels if label} - {*self.classes})
-        if strange:
-            raise InvalidDataError(
-                f"The known images have labels that the model does not know: {', '.join(strange)}. "
-                f"Its classes are {', '.join(self.classes)}. Give other images as unknown."
-            )
-        answers = self._predict_sources(list(samples.sources))
-        unreadable = tuple(
-            Skipped(answers.paths[i] or f"#{i}", error)
-            for i, error in enumerate(answers.errors)
-            if error is not None
-        )
-        readable = [i for i, error in enumerate(answers.errors) if error is None]
-        is_known = [i for i in readable if samples.labels[i] is not None]
-        by_origin: dict[str, list[float]] = {}
-        for i in readable:
-            if samples.labels[i] is None:
-                scores = by_origin.setdefault(samples.origins[i], [])
-                scores.append(float(answers.other_score[i]))
-        labels = answers.labels
-        evaluation = evaluate(
-            [str(samples.labels[i]) for i in is_known],
-            [labels[i] for i in is_known],
-            answers.other_score[is_known],
-            by_origin,
-            self.threshold,
-        )
-        return evaluation, unreadable
+        return self.task.evaluate(known, unknown, self.contents.model, self._predict_sources)
 
     def save(self, path: str | os.PathLike[str], paths: bool = True) -> Path:
         """Write the model to one file, with or without the paths of training images in it."""
@@ -383,6 +345,7 @@ class ImageClassifier:
             max_known_rejected=options.get("max_known_rejected", "auto"),
             max_other_accepted=options.get("max_other_accepted"),
             confidence=options.get("confidence", 0.95),
+            **kind_of(contents.model).options(contents.model, options.get("label_columns")),
             seed=options.get("seed", 0),
             cache=cache,
             threads=threads,
@@ -391,19 +354,7 @@ class ImageClassifier:
         classifier._contents = contents
         return classifier
 
-    def _load(
-        self, data: Any, other: Any, embedder: Embedder
-    ) -> tuple[TrainingSet, TrainingReport, str]:
-        samples = load_samples(data)
-        parts, names = [samples], [*samples.origins]
-        for name, part in collections(other) if other is not None else ():
-            parts.append(part)
-            names += [name] * len(part)
-        samples = Samples.concatenate(parts)
-        embeddings = embedder.embed(samples.sources)
-        return prepare(samples, embeddings, names, embedded_garbage(embedder, self.seed))
-
-    def _predict_sources(self, sources: list[ImageSource], nearest: int = NEAREST) -> Predictions:
+    def _predict_sources(self, sources: list[ImageSource], nearest: int = NEAREST) -> Any:
         embeddings = self._open_embedder().embed(sources)
         paths = [path_of(source) for source in sources]
         return self.contents.model.predict(embeddings.layers, paths, embeddings.errors, nearest)
@@ -412,6 +363,9 @@ class ImageClassifier:
         if self._embedder is None:
             self._embedder = self._make_embedder(self.contents.backbone)
         return self._embedder
+
+    def _means(self, backbone: Backbone) -> Means:
+        return Means(self._make_embedder(backbone), self.budget, self.seed, self.progress)
 
     def _make_embedder(self, backbone: Backbone) -> Embedder:
         cache = EmbeddingCache() if self.cache else None

@@ -88,7 +88,7 @@ def prepare(
     InvalidDataError
         If nothing is left to learn from, or nothing of one class.
     """
-    paths = [_name(source, i) for i, source in enumerate(samples.sources)]
+    paths = [name_of(source, i) for i, source in enumerate(samples.sources)]
     digests, labels = embeddings.digests, samples.labels
     unreadable = [
         Skipped(path, error)
@@ -134,13 +134,13 @@ def prepare(
     data = TrainingSet.from_labels(
         take(embeddings.layers, np.array(rows)),
         [labels[i] for i in rows],
-        _groups([samples.groups[i] for i in rows], [digests[i] for i in rows]),
+        copies_as_groups([samples.groups[i] for i in rows], [digests[i] for i in rows]),
         [samples.origins[i] for i in rows],
         [kept_paths[i] for i in rows],
         [(collections or samples.origins)[i] for i in rows],
         probes,
     )
-    return data, report, _fingerprint([(digests[i], labels[i]) for i in rows])
+    return data, report, fingerprint([(digests[i], labels[i]) for i in rows])
 
 
 def path_of(source: ImageSource) -> str | None:
@@ -148,7 +148,7 @@ def path_of(source: ImageSource) -> str | None:
     return str(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else None
 
 
-def _groups(groups: list[str | None], digests: list[str | None]) -> list[str | None]:
+def copies_as_groups(groups: list[str | None], digests: list[str | None]) -> list[str | None]:
     """Give copies of one image the group of the first of them, or one of their own."""
     copies = Counter(digests)
     first: dict[str | None, str | None] = {}
@@ -161,7 +161,8 @@ def _groups(groups: list[str | None], digests: list[str | None]) -> list[str | N
     ]
 
 
-def _fingerprint(rows: list[tuple[str | None, str | None]]) -> str:
+def fingerprint(rows: list[tuple[str | None, str | None]]) -> str:
+    """Return the hash of content and label of all images."""
     digest = hashlib.blake2b(digest_size=16)
     for content, label in rows:
         digest.update(repr((content, label)).encode("utf-8", "surrogatepass"))
@@ -191,5 +192,6 @@ def _list(labels: set[str | None]) -> str:
     return " and ".join(sorted("other" if label is None else repr(label) for label in labels))
 
 
-def _name(source: object, index: int) -> str:
+def name_of(source: object, index: int) -> str:
+    """Return what a message calls an image."""
     return str(source) if hasattr(source, "__fspath__") or isinstance(source, str) else f"#{index}"

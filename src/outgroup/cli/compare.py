@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outgroup.cli import options
+from outgroup.cli import options, several
 from outgroup.cli.output import errors, print_json, results, table, tell_left_out
+from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from outgroup.metrics import Rate
@@ -33,6 +34,9 @@ def compare(
         typer.Option(metavar="NAME", help="Compare only these strategies. Repeatable."),
     ] = None,
     max_known_rejected: options.MaxKnownRejected = None,
+    multi_label: options.MultiLabel = False,
+    multi_output: options.MultiOutput = False,
+    label_column: options.LabelColumns = None,
     backbone: options.BackboneName = "efficientnet-lite0",
     plot: Annotated[
         Path | None,
@@ -47,21 +51,33 @@ def compare(
 
     if plot is not None:
         options.check_writable(plot, "--plot")
+        if multi_label or multi_output:
+            raise InvalidParameterError(
+                "The '--plot' parameter must be left out with several labels or columns. "
+                f"Got {plot} instead. What it draws is a comparison for one class an image."
+            )
     classifier = ImageClassifier(
         backbone=backbone,
         max_known_rejected="auto" if max_known_rejected is None else max_known_rejected,
+        multi_label=multi_label,
+        multi_output=multi_output,
+        label_columns=label_column or None,
         seed=seed,
         cache=not no_cache,
     )
-    comparison = classifier.compare(data, options.negatives(other, pool), strategy)
+    found = classifier.compare(data, options.negatives(other, pool), strategy or None)
     assert classifier.report is not None
     tell_left_out(classifier.report)
     if plot is not None:
-        plot.write_text(_picture(comparison), "utf-8")
-    if json:
-        print_json(comparison.to_dict())
+        plot.write_text(_picture(found), "utf-8")
+    if multi_label:
+        several.print_labelers(found, json)
+    elif multi_output:
+        several.print_columns(found, json, _report)
+    elif json:
+        print_json(found.to_dict())
     else:
-        _report(comparison)
+        _report(found)
 
 
 def _report(comparison: Comparison) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outgroup.cli import options
+from outgroup.cli import options, several
 from outgroup.cli.output import print_json, results, table, tell_files
 
 if TYPE_CHECKING:
@@ -37,10 +37,21 @@ def evaluate(
         listed = [{"path": file.path, "reason": file.reason} for file in unreadable]
         print_json({**found.to_dict(), "unreadable": listed})
     else:
-        _print(found)
+        _print_any(found)
     tell_files("could not be read, and count in no figure", unreadable)
     if unreadable:
         raise typer.Exit(3)
+
+
+def _print_any(found: Any) -> None:
+    from outgroup.metrics import LabelsEvaluation, OutputsEvaluation
+
+    if isinstance(found, LabelsEvaluation):
+        several.print_labels(found)
+    elif isinstance(found, OutputsEvaluation):
+        several.print_outputs(found, _print)
+    else:
+        _print(found)
 
 
 def _print(found: Evaluation) -> None:

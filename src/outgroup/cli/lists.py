@@ -7,12 +7,18 @@ from outgroup.cli.output import print_json, results, table
 
 
 def methods(json: options.Json = False) -> None:
-    """List strategies, heads and detectors, each with its source."""
+    """List strategies, labelers, heads and detectors, each with its source."""
     from outgroup.detectors import DETECTORS
     from outgroup.heads import HEADS
+    from outgroup.multilabel import LABELERS
     from outgroup.strategies import STRATEGIES
 
-    kinds = {"strategy": STRATEGIES, "head": HEADS, "detector": DETECTORS}
+    kinds = {
+        "strategy": STRATEGIES,
+        "labeler": LABELERS,
+        "head": HEADS,
+        "detector": DETECTORS,
+    }
     listed = [
         {"kind": kind, "name": name, "summary": cls.summary, "reference": cls.reference}
         for kind, registry in kinds.items()
@@ -23,7 +29,8 @@ def methods(json: options.Json = False) -> None:
         return
     for kind in kinds:
         rows = [(m["name"], m["summary"], m["reference"]) for m in listed if m["kind"] == kind]
-        results().print(table(kind, ("name", "what it does", "source"), rows, numbers=False))
+        title = "labeler: the strategy with --multi-label" if kind == "labeler" else kind
+        results().print(table(title, ("name", "what it does", "source"), rows, numbers=False))
         results().print()
 
 

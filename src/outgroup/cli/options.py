@@ -73,6 +73,29 @@ Confidence = Annotated[
 BackboneName = Annotated[
     str, typer.Option("--backbone", metavar="NAME", help="A spec of `outgroup backbones`.")
 ]
+MultiLabel = Annotated[
+    bool,
+    typer.Option(
+        "--multi-label",
+        help="An image may have any number of labels: cat|dog in one column, or a column of 1 "
+        "and 0 for each.",
+    ),
+]
+MultiOutput = Annotated[
+    bool,
+    typer.Option(
+        "--multi-output",
+        help="An image has a class in each of several columns, each with an other of its own.",
+    ),
+]
+LabelColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--label-column",
+        metavar="NAME",
+        help="Column of a CSV file that holds labels. Repeatable; without it, label.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Neither read nor keep embeddings on disk.")

@@ -28,7 +28,11 @@ def predict(
     ] = "other",
     threshold: Annotated[
         float | None,
-        typer.Option(metavar="SCORE", help="Decide by this instead of the model's threshold."),
+        typer.Option(
+            metavar="SCORE",
+            help="Decide by this instead of the model's threshold. With several labels or columns: "
+            "move all their thresholds by this.",
+        ),
     ] = None,
     explain: Annotated[
         bool,
@@ -64,10 +68,10 @@ def _columns(answer: Prediction, other_word: str, explain: bool) -> list[str]:
     """Return path, answer and other-score; the reason, if it is other; what explains it."""
     if answer.error:
         return [str(answer.path), answer.error, "unreadable"]
-    columns = [str(answer.path), answer.label or other_word, f"{answer.other_score:.4g}"]
+    columns = [str(answer.path), answer.text(other_word), f"{answer.other_score:.4g}"]
     if answer.other:
         columns.append(_why(answer))
-    if explain:
+    if explain and answer.percentile is not None:
         columns.append(f"score above {answer.percentile:.3g} % of known images")
         columns += [
             f"{near.distance:.3f} from {near.label or other_word} {near.path or ''}".rstrip()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outgroup.cli import options
+from outgroup.cli import options, several
 from outgroup.cli.output import print_json, results, table, tell_left_out
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def train(
     max_known_rejected: options.MaxKnownRejected = None,
     max_other_accepted: options.MaxOtherAccepted = None,
     confidence: options.Confidence = 0.95,
+    multi_label: options.MultiLabel = False,
+    multi_output: options.MultiOutput = False,
+    label_column: options.LabelColumns = None,
     backbone: options.BackboneName = "efficientnet-lite0",
     seed: options.Seed = 0,
     no_cache: options.NoCache = False,
@@ -49,6 +52,9 @@ def train(
         max_known_rejected="auto" if max_known_rejected is None else max_known_rejected,
         max_other_accepted=max_other_accepted,
         confidence=confidence,
+        multi_label=multi_label,
+        multi_output=multi_output,
+        label_columns=label_column or None,
         seed=seed,
         cache=not no_cache,
     )
@@ -78,6 +84,7 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
                     {"path": s.path, "reason": s.reason} for s in report.contradictory
                 ],
                 "n_unlabelled": report.n_unlabelled,
+                **several.fields(model),
             }
         )
         return
@@ -87,11 +94,13 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
     console.print(table("Learned from", ("class", "images"), rows))
     console.print()
     console.print(f"Strategy: {model.strategy.name} ({model.strategy.summary}).")
-    console.print(f"An image is other when its other-score is above {model.threshold:.4g}.")
+    console.print(several.decision(model))
     console.print()
     for promise in model.certificate.promises:
         console.print(promise.sentence)
     console.print("Nothing is promised for other images.")
+    for remark in several.remarks(model):
+        console.print(remark, style="yellow")
     console.print()
     size = out.stat().st_size / 1e6
     # Whoever copies a path or a command needs it in one piece.

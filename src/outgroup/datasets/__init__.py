@@ -20,10 +20,19 @@ from outgroup.datasets.arrays import from_arrays
 from outgroup.datasets.csv_files import from_csv
 from outgroup.datasets.folders import from_folder, from_images
 from outgroup.datasets.frames import from_frame
+from outgroup.datasets.label_tables import (
+    LabelTable,
+    label_matrix,
+    load_label_columns,
+    load_label_lists,
+)
 from outgroup.datasets.loading import load_samples
 from outgroup.datasets.samples import Samples, Skipped
+from outgroup.datasets.values import MISSING
 
 __all__ = [
+    "MISSING",
+    "LabelTable",
     "Samples",
     "Skipped",
     "from_arrays",
@@ -31,5 +40,8 @@ __all__ = [
     "from_folder",
     "from_frame",
     "from_images",
+    "label_matrix",
+    "load_label_columns",
+    "load_label_lists",
     "load_samples",
 ]

@@ -72,12 +72,7 @@ def from_csv(
     (('photos/1.jpg', 'photos/2.jpg'), ('cat', None), ('photos/3.jpg',))
     """
     path = os.fspath(path)
-    name = file_name_text(os.path.basename(path))
-    text = _read_text(path, name)
-    first_line = text.partition("\n")[0]
-    delimiter = max(DELIMITERS, key=first_line.count)  # of equals, such as none at all, the first
-    lines = _lines(text, name, delimiter)
-    header = [cell.strip() for cell in next(lines, (0, []))[1]]
+    name, header, lines = open_csv(path)
     columns = find_columns(
         header,
         path_column=path_column,
@@ -90,6 +85,35 @@ def from_csv(
         root=os.path.dirname(path) if root is None else os.fspath(root),
         origin=os.path.splitext(name)[0],
     )
+
+
+def open_csv(path: str) -> tuple[str, list[str], Iterator[tuple[int, list[str]]]]:
+    """Return a CSV file's name, its header, and an iterator over number and cells of each line.
+
+    Raises
+    ------
+    InvalidParameterError, InvalidDataError
+        As `from_csv` does.
+    """
+    name = file_name_text(os.path.basename(path))
+    text = _read_text(path, name)
+    first_line = text.partition("\n")[0]
+    delimiter = max(DELIMITERS, key=first_line.count)  # of equals, such as none at all, the first
+    lines = _lines(text, name, delimiter)
+    header = [cell.strip() for cell in next(lines, (0, []))[1]]
+    return name, header, _no_longer_than(lines, len(header), name)
+
+
+def _no_longer_than(
+    lines: Iterator[tuple[int, list[str]]], width: int, name: str
+) -> Iterator[tuple[int, list[str]]]:
+    for line, cells in lines:
+        if len(cells) > width:
+            raise InvalidDataError(
+                f"Line {line} of {name} has {len(cells)} cells, the header {width}. "
+                'Put cells that contain the separator in "quotes".'
+            )
+        yield line, cells
 
 
 def _read_text(path: str, name: str) -> str:
@@ -133,10 +157,5 @@ def _rows(
         for column in (columns.path, columns.label, columns.group, columns.source)
     ]
     for line, cells in lines:
-        if len(cells) > len(header):
-            raise InvalidDataError(
-                f"Line {line} of {name} has {len(cells)} cells, the header {len(header)}. "
-                'Put cells that contain the separator in "quotes".'
-            )
         found = [MISSING if i is None or i >= len(cells) else cells[i] for i in indices]
         yield Row(f"line {line} of {name}", *found)

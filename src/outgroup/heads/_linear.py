@@ -60,7 +60,10 @@ class LinearHead(Standardised, Head):
 
     @abstractmethod
     def targets(self, y: Labels, n_classes: int) -> tuple[Array, Array]:
-        """Return targets and weights, both (n, K); the weights of known rows add up to 1."""
+        """Return targets and weights, both (n, K); the weights of known rows add up to 1.
+
+        `y` holds class indices, or it is the (n, K) matrix of a head that takes one.
+        """
 
     @abstractmethod
     def loss(self, logits: Array, targets: Array, weights: Array) -> tuple[float, Array]:
@@ -76,7 +79,8 @@ class LinearHead(Standardised, Head):
         fold holds out has weight zero in that fold's columns. One product with the data serves
         them all, which is what costs the time.
         """
-        seen, n_classes = y != UNSEEN, int(y.max()) + 1
+        n_classes = _n_outputs(y)
+        seen = (y != UNSEEN).reshape(len(y), -1).any(axis=1)
         Z, y_seen = self.standardise(X if seen.all() else X[seen]), y[seen]
         numbers = np.unique(folds)  # with that of the unseen rows, whose model holds out no other
         held_out = [folds[seen] == fold for fold in numbers]
@@ -107,7 +111,7 @@ class LinearHead(Standardised, Head):
         """See `Head.fit`."""
         if self.strength_ is None:
             raise InvalidParameterError("'strength' is None: call cross_fit first, or set it.")
-        Z, n_classes = self.standardise(X), int(y.max()) + 1
+        Z, n_classes = self.standardise(X), _n_outputs(y)
         start = np.zeros((Z.shape[1] + 1, n_classes))
         targets, weights = self.targets(y, n_classes)
         with one_thread():
@@ -170,6 +174,10 @@ def one_thread() -> Any:
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1)
+
+
+def _n_outputs(y: Labels) -> int:
+    return y.shape[1] if y.ndim == 2 else int(y.max()) + 1
 
 
 def _product(Z: NDArray[Any], coef: Array) -> Array:

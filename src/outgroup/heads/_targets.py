@@ -33,8 +33,11 @@ def one_hot(y: Labels, n_classes: int, class_weight: str | None) -> tuple[Array,
     Raises
     ------
     InvalidDataError
-        If there are negatives: a softmax over the known classes has no place for them.
+        If there are negatives: a softmax over the known classes has no place for them; or if a row
+        may have several labels.
     """
+    if y.ndim != 1:
+        raise InvalidDataError("A softmax gives each image one class, and can't learn several.")
     if (y < 0).any():
         raise InvalidDataError("A softmax over the known classes can't learn from negatives.")
     targets = np.eye(n_classes)[y]
@@ -45,16 +48,17 @@ def one_hot(y: Labels, n_classes: int, class_weight: str | None) -> tuple[Array,
 def one_against_rest(y: Labels, n_classes: int, class_weight: str | None) -> tuple[Array, Array]:
     """Return 0/1 rows, all zero for negatives, and weights that add up to 1 in each column.
 
-    Balanced, the positives of a column weigh as much as everything else together; else each row
-    the same.
+    `y` holds class indices, or it is a matrix (n, K) of 1, 0 and -1 for cells that nobody knows,
+    which weigh nothing. Balanced, the positives of a column weigh as much as everything else
+    together; else each row the same.
     """
-    targets = (y[:, np.newaxis] == np.arange(n_classes)).astype(np.float64)
+    marks = y if y.ndim == 2 else (y[:, np.newaxis] == np.arange(n_classes)).astype(np.int64)
+    yes, no = marks == 1, marks == 0
     if class_weight is None:
-        return targets, np.full(targets.shape, 1.0 / max(len(y), 1))
-    positives = targets.sum(axis=0)
-    negatives = len(y) - positives
-    sides = 0.5 / np.maximum(positives, 1.0), 0.5 / np.maximum(negatives, 1.0)
-    return targets, np.where(targets > 0, *sides)
+        weights = (yes | no) / np.maximum((yes | no).sum(axis=0), 1.0)
+    else:
+        weights = sum(0.5 * side / np.maximum(side.sum(axis=0), 1.0) for side in (yes, no))
+    return yes.astype(np.float64), weights
 
 
 def row_weights(y: Labels, class_weight: str | None) -> Array:

@@ -20,7 +20,8 @@ class Head(Component, ABC):
     """A classifier on embeddings.
 
     Rows are of any floating dtype; ``y`` holds class indices from 0, `OTHER` for negatives, and in
-    `cross_fit` `UNSEEN` for rows that are only scored.
+    `cross_fit` `UNSEEN` for rows that are only scored. A head with a sigmoid for each class also
+    takes a matrix: see `LinearSigmoid`.
     """
 
     @abstractmethod

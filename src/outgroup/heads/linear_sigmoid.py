@@ -15,6 +15,9 @@ from outgroup.heads.base import HEADS, SigmoidHead
 class LinearSigmoid(LinearHead, SigmoidHead):
     """Linear logits, a sigmoid each, binary cross-entropy; negatives are all-zero rows.
 
+    Where an image may have several labels, ``y`` is a matrix (n, K): 1 for a label that is there, 0
+    for one that is not, -1 for one of which nobody knows, which is then not learned from.
+
     Parameters
     ----------
     strength : float or None, default=None
@@ -34,6 +37,9 @@ class LinearSigmoid(LinearHead, SigmoidHead):
     >>> head.probabilities(head.logits(np.array([[0.5], [9.0]]))).round(2)
     array([[0.77, 0.53],
            [0.09, 0.47]])
+    >>> both = np.array([[1, 0], [1, 0], [1, 1], [0, 1], [0, 1], [0, -1]])
+    >>> LinearSigmoid(strength=0.1).fit(X, both).logits(X[:1]).round(1)
+    array([[ 1.9, -1.3]])
     """
 
     name = "linear-sigmoid"

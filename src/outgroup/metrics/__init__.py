@@ -4,16 +4,31 @@ The positive class is *other* throughout, and a higher score means more other.
 """
 
 from outgroup.metrics.evaluation import ClassResult, Evaluation, UnknownResult, evaluate
+from outgroup.metrics.labels import (
+    Figure,
+    LabelResult,
+    LabelsEvaluation,
+    average_precision,
+    evaluate_labels,
+)
+from outgroup.metrics.outputs import OutputsEvaluation, evaluate_outputs
 from outgroup.metrics.ranking import auroc, auroc_interval, fpr_at_tpr
 from outgroup.metrics.rate import Rate
 
 __all__ = [
     "ClassResult",
     "Evaluation",
+    "Figure",
+    "LabelResult",
+    "LabelsEvaluation",
+    "OutputsEvaluation",
     "Rate",
     "UnknownResult",
     "auroc",
     "auroc_interval",
+    "average_precision",
     "evaluate",
+    "evaluate_labels",
+    "evaluate_outputs",
     "fpr_at_tpr",
 ]

@@ -83,6 +83,8 @@ def compare_strategies(
             run.meet_new_groups(mixed)
     unknowns = Unknowns.concatenate(scenario.unknowns for scenario in all_scenarios)
     able = [run for run in runs.values() if run.problem is None]
+    # one with a threshold of its own is not held to the share: what it accepts is paid otherwise
+    able = [run for run in able if run.strategy.fixed_threshold is None] or able
     accepted = [np.concatenate(run.accepted) for run in able]
     return Comparison(
         results=tuple(run.result(unknowns) for run in runs.values()),
@@ -120,7 +122,7 @@ class _Run:
         strategy = self.strategy if not self.accepted else self.strategy.with_frozen_parts()
         before = scenario.rows.seconds
         scores = strategy.cross_fit(scenario.rows)
-        threshold, _ = expected_threshold(scenario.known(scores.other_score), self.share)
+        threshold = self._threshold(scenario.known(scores.other_score))
         if not self.accepted:  # all classes are known
             self.fit_seconds = scenario.rows.seconds - before
             self._known(scenario, scores)
@@ -132,8 +134,8 @@ class _Run:
         rejected, n, right = 0, 0, np.zeros(len(rows.y), dtype=np.bool_)
         for fold in np.unique(rows.folds[rows.known]):
             inside = rows.known & (rows.folds == fold)
-            threshold, _ = expected_threshold(
-                _held_out(scores, scenario, rows.known & (rows.folds != fold)), self.share
+            threshold = self._threshold(
+                _held_out(scores, scenario, rows.known & (rows.folds != fold))
             )
             held_out = _held_out(scores, scenario, inside)
             rejected, n = rejected + held_out.rejected(threshold), n + held_out.n
@@ -142,12 +144,17 @@ class _Run:
         self.known_rejected = Rate(rejected, n)
         self.known_right = Rate(int(right.sum()), int(rows.known.sum()))
 
+    def _threshold(self, known: HeldOut) -> float:
+        if self.strategy.fixed_threshold is not None:
+            return self.strategy.fixed_threshold
+        return expected_threshold(known, self.share)[0]
+
     def meet_new_groups(self, mixed: FoldedRows) -> None:
         """Note how many known images of new groups lie above the threshold of known groups."""
         if self.known is None:
             return
         scores = self.strategy.with_frozen_parts().cross_fit(mixed)
-        threshold, _ = expected_threshold(HeldOut(scores.other_score[mixed.known]), self.share)
+        threshold = self._threshold(HeldOut(scores.other_score[mixed.known]))
         self.shifted_rejected = Rate(self.known.rejected(threshold), self.known.n)
 
     def result(self, unknowns: Unknowns) -> StrategyResult:

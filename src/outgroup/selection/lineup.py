@@ -11,6 +11,7 @@ LINEUP = (
     "detector:knn",
     "detector:relative-mahalanobis",
     "detector:whitened-cosine",
+    "sigmoid-0.95",
     "sigmoid",
     "outlier-exposure",
     "other-class",

@@ -45,6 +45,8 @@ class Strategy(Component, ABC):
     takes: ClassVar[type[Detector] | tuple[type[Detector], ...] | None] = None
     #: What its argument `head` has to be; None if it has no such argument.
     takes_head: ClassVar[type[Head] | None] = None
+    #: The threshold, where it is part of the method; None: chosen from held-out scores.
+    fixed_threshold: ClassVar[float | None] = None
 
     @abstractmethod
     def cross_fit(self, rows: FoldedRows) -> Scores:

@@ -1,0 +1,94 @@
+"""What a task is: from data to a model, and from a model and data to figures."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from outgroup.artifact import Model
+from outgroup.calibration import Budget
+from outgroup.classifier.training import TrainingReport
+from outgroup.datasets import Skipped
+from outgroup.embeddings import Embedder
+from outgroup.images import ImageSource
+
+if TYPE_CHECKING:  # slow to import, and prediction does without
+    from outgroup.selection import Comparison
+
+
+class Learned(NamedTuple):
+    """A fitted model, what became of the images, their fingerprint, and why this strategy."""
+
+    model: Model
+    report: TrainingReport
+    fingerprint: str
+    comparison: Comparison | None = None
+
+
+class Way(NamedTuple):
+    """How to say other: a strategy, its head, and the layers that this reads."""
+
+    strategy: str
+    head: str | None = None
+    layers: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a task learns with.
+
+    Parameters
+    ----------
+    embedder : Embedder
+        What embeds the images.
+    budget : Budget
+        The promises to keep.
+    seed : int
+        Seed of everything that is drawn.
+    progress : bool or None
+        Whether to show a progress bar; None: if there is a terminal.
+    """
+
+    embedder: Embedder
+    budget: Budget
+    seed: int
+    progress: bool | None
+
+
+class Task(ABC):
+    """What there is to learn of an image; `data` and `other` are as for `ImageClassifier.fit`."""
+
+    @abstractmethod
+    def check(self, way: Way) -> None:
+        """Refuse a way that there is not, before any work is done."""
+
+    @abstractmethod
+    def fit(self, data: Any, other: Any, way: Way, means: Means) -> Learned:
+        """Learn from images."""
+
+    @abstractmethod
+    def compare(
+        self, data: Any, other: Any, lineup: Sequence[str] | None, means: Means
+    ) -> tuple[Any, TrainingReport]:
+        """Return what the strategies of a lineup do, and what became of the images."""
+
+    @abstractmethod
+    def evaluate(
+        self,
+        known: Any,
+        unknown: Sequence[Any],
+        model: Any,
+        predict: Callable[[list[ImageSource]], Any],
+    ) -> tuple[Any, tuple[Skipped, ...]]:
+        """Return figures on images that were not trained on, and those that can't be read."""
+
+
+def unreadable(answers: Any) -> tuple[Skipped, ...]:
+    """Return the images that got no answer, with the reason."""
+    return tuple(
+        Skipped(answers.paths[i] or f"#{i}", error)
+        for i, error in enumerate(answers.errors)
+        if error is not None
+    )

@@ -1,0 +1,54 @@
+"""Which task the options of a classifier name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from outgroup.classifier.tasks.base import Task
+from outgroup.classifier.tasks.columns import ClassInEachColumn
+from outgroup.classifier.tasks.labels import AnyNumberOfLabels
+from outgroup.classifier.tasks.one_class import OneClass
+from outgroup.errors import InvalidParameterError
+
+
+def choose_task(multi_label: bool, multi_output: bool, label_columns: Sequence[str] | None) -> Task:
+    """Return the task.
+
+    Parameters
+    ----------
+    multi_label, multi_output : bool
+        At most one is true.
+    label_columns : sequence of str or None
+        The columns of a table that hold the labels.
+
+    Raises
+    ------
+    InvalidParameterError
+        If the options don't go together.
+    """
+    if isinstance(label_columns, str):
+        raise InvalidParameterError(
+            "The 'label_columns' parameter must be a sequence of names. "
+            f"Got {label_columns!r} instead. Write [{label_columns!r}]."
+        )
+    columns = None if label_columns is None else tuple(label_columns)
+    if multi_label and multi_output:
+        raise InvalidParameterError(
+            "The 'multi_label' parameter must be False with 'multi_output'. Got True instead. Any "
+            "number of labels is one, a class in each of several columns is the other."
+        )
+    if multi_output:
+        if not columns:
+            raise InvalidParameterError(
+                "The 'label_columns' parameter must name the columns with 'multi_output', such as "
+                f"['animal', 'colour']. Got {label_columns!r} instead."
+            )
+        return ClassInEachColumn(columns)
+    if multi_label:
+        return AnyNumberOfLabels(columns)
+    if columns is not None and len(columns) != 1:
+        raise InvalidParameterError(
+            "The 'label_columns' parameter must be one name, or None, if each image has one class. "
+            f"Got {label_columns!r} instead. Several go with 'multi_label' or 'multi_output'."
+        )
+    return OneClass(columns)

@@ -1,0 +1,130 @@
+"""Each image has one class, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from outgroup.classifier.negatives import collections, embedded_garbage, told_apart
+from outgroup.classifier.tasks.base import Learned, Means, Task, Way, unreadable
+from outgroup.classifier.training import TrainingReport, prepare
+from outgroup.datasets import Samples, Skipped, load_samples
+from outgroup.embeddings import ProgressBar
+from outgroup.errors import InvalidDataError
+from outgroup.images import ImageSource
+from outgroup.model import OpenSetModel, TrainingSet, fit_model
+
+if TYPE_CHECKING:  # slow to import, and prediction does without
+    from outgroup.metrics import Evaluation
+    from outgroup.selection import Comparison
+
+
+class OneClass(Task):
+    """One class an image, or other.
+
+    Parameters
+    ----------
+    columns : tuple of one str, or None
+        The column of the labels in a table; None: "label".
+    """
+
+    def __init__(self, columns: tuple[str, ...] | None = None) -> None:
+        self.table = {} if columns is None else {"label_column": columns[0]}
+
+    def check(self, way: Way) -> None:
+        """See `Task.check`."""
+        from outgroup.selection import choose_strategy
+
+        choose_strategy(*way)
+
+    def fit(self, data: Any, other: Any, way: Way, means: Means) -> Learned:
+        """See `Task.fit`."""
+        from outgroup.selection import select_strategy
+
+        training_set, report, fingerprint = self._load(data, other, means)
+        with ProgressBar(100, means.progress, what="comparing, %") as bar:
+            chosen, comparison = select_strategy(
+                way.strategy,
+                training_set,
+                means.budget,
+                head=way.head,
+                layers=way.layers,
+                seed=means.seed,
+                progress=bar.show,
+            )
+        model = fit_model(training_set, chosen, means.budget, seed=means.seed)
+        return Learned(model, report, fingerprint, comparison)
+
+    def compare(
+        self, data: Any, other: Any, lineup: Sequence[str] | None, means: Means
+    ) -> tuple[Comparison, TrainingReport]:
+        """See `Task.compare`."""
+        lineup = checked_lineup(lineup)
+        training_set, report, _ = self._load(data, other, means)
+        return compare_one(training_set, lineup, means), report
+
+    def evaluate(
+        self,
+        known: Any,
+        unknown: Sequence[Any],
+        model: OpenSetModel,
+        predict: Callable[[list[ImageSource]], Any],
+    ) -> tuple[Evaluation, tuple[Skipped, ...]]:
+        """See `Task.evaluate`."""
+        from outgroup.metrics import evaluate
+
+        samples = Samples.concatenate([load_samples(known, **self.table), *told_apart(unknown)])
+        strange = sorted({str(label) for label in samples.labels if label} - {*model.classes})
+        if strange:
+            raise InvalidDataError(
+                f"The known images have labels that the model does not know: {', '.join(strange)}. "
+                f"Its classes are {', '.join(model.classes)}. Give other images as unknown."
+            )
+        answers = predict(list(samples.sources))
+        readable = [i for i, error in enumerate(answers.errors) if error is None]
+        is_known = [i for i in readable if samples.labels[i] is not None]
+        by_origin: dict[str, list[float]] = {}
+        for i in readable:
+            if samples.labels[i] is None:
+                scores = by_origin.setdefault(samples.origins[i], [])
+                scores.append(float(answers.other_score[i]))
+        labels = answers.labels
+        evaluation = evaluate(
+            [str(samples.labels[i]) for i in is_known],
+            [labels[i] for i in is_known],
+            answers.other_score[is_known],
+            by_origin,
+            model.threshold,
+        )
+        return evaluation, unreadable(answers)
+
+    def _load(self, data: Any, other: Any, means: Means) -> tuple[TrainingSet, TrainingReport, str]:
+        samples = load_samples(data, **self.table)
+        parts, names = [samples], [*samples.origins]
+        for name, part in collections(other) if other is not None else ():
+            parts.append(part)
+            names += [name] * len(part)
+        samples = Samples.concatenate(parts)
+        embeddings = means.embedder.embed(samples.sources)
+        probes = embedded_garbage(means.embedder, means.seed)
+        return prepare(samples, embeddings, names, probes)
+
+
+def checked_lineup(lineup: Sequence[str] | None) -> Sequence[str]:
+    """Return the names of strategies, all there are for None, after a look for typing mistakes."""
+    from outgroup.selection import LINEUP, choose_strategy
+
+    lineup = LINEUP if lineup is None else lineup
+    for name in lineup:
+        choose_strategy(name)
+    return lineup
+
+
+def compare_one(data: TrainingSet, lineup: Sequence[str], means: Means) -> Comparison:
+    """Compare strategies under the budget, with a progress bar."""
+    from outgroup.selection import compare_strategies, share_of
+
+    with ProgressBar(100, means.progress, what="comparing, %") as bar:
+        return compare_strategies(
+            data, lineup, share=share_of(means.budget), seed=means.seed, progress=bar.show
+        )
