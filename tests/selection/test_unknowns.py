@@ -101,6 +101,14 @@ def test_where_little_is_shown_the_default_stays() -> None:
     assert choose([luckier, default], FEW) == 0
 
 
+def test_classes_that_agree_by_chance_show_nothing() -> None:
+    """Both accept one image in ten of each class, but not the same ones."""
+    simple = share_of_each(FEW, dict.fromkeys("abc", 0.1))
+    default = simple.reshape(3, 50)[:, ::-1].ravel()
+    assert choose([simple, default], FEW, default=1) == 1
+    assert choose([simple, simple], FEW, default=1) == 0
+
+
 def test_a_choice_that_may_not_look_at_rows_does_not() -> None:
     both = unknowns((NEGATIVES, "x", ["x"], 50), (NEGATIVES, "y", ["y"], 50))
     on_x, on_y = (share_of_each(both, {name: 1.0}) for name in "xy")

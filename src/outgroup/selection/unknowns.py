@@ -85,7 +85,8 @@ class Unknowns:
         What is estimated is the share for *new* clusters: of three classes that were left out one
         has learned about three kinds of unknowns, however many images there are of each. Clusters
         are drawn within a collection of negatives or a kind of garbage, and within all left-out
-        classes; where there is but one, its images are taken for the draws.
+        classes. Few clusters may agree by chance, so it is at least what images drawn one by one
+        would give.
         """
         weights = self.weights(rows)
         used = weights > 0
@@ -94,11 +95,10 @@ class Unknowns:
         for name in np.unique(stratum[used]):
             inside = used & (stratum == name)
             w, v = weights[inside], values[inside].astype(np.float64)
-            clusters, index = np.unique(self.cluster[inside], return_inverse=True)
-            if len(clusters) == 1:
-                index = np.arange(len(v))
-            sums = np.bincount(index, w * (v - (w @ v) / w.sum()))
-            variance += float((sums**2).sum()) * len(sums) / max(len(sums) - 1, 1)
+            deviations = w * (v - (w @ v) / w.sum())
+            _, cluster = np.unique(self.cluster[inside], return_inverse=True)
+            sums = np.bincount(cluster, deviations).astype(np.float64)
+            variance += max(_of_sum(sums), _of_sum(deviations))
         return float(np.sqrt(variance))
 
 
@@ -158,6 +158,11 @@ def choose_nested(
         rows = unknowns.block == block
         answered[rows] = accepted[choose(accepted, unknowns, default, ~rows)][rows]
     return answered
+
+
+def _of_sum(parts: NDArray[np.float64]) -> float:
+    """Return the variance of a sum of independent parts, from these; 0 for one part."""
+    return float((parts**2).sum()) * len(parts) / max(len(parts) - 1, 1) if len(parts) > 1 else 0.0
 
 
 def _joined(*columns: NDArray[np.str_]) -> NDArray[np.str_]:
