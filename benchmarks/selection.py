@@ -9,7 +9,8 @@ Run from the root of the repository, some ten minutes on two cores::
 
     python benchmarks/selection.py ZOO
 
-which writes ``benchmarks/results/selection.json``. ZOO is described in ``benchmarks/embedded.py``.
+which writes ``benchmarks/results/selection.json``; ``--readme`` puts its table into README.md, and
+does nothing else. ZOO is described in ``benchmarks/embedded.py``.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from outgroup.model import TrainingSet, fit_model
 from outgroup.selection import LINEUP, choose_strategy, compare_strategies, select_strategy
 
 RESULTS = Path(__file__).parent / "results" / "selection.json"
+README = Path(__file__).parents[1] / "README.md"
+START, END = "<!-- selection:start -->\n", "<!-- selection:end -->"
 CLASSES = ("cat", "dog", "giraffe")
 FEW = 15
 
@@ -165,15 +168,46 @@ def measure(split: Split) -> dict[str, Any]:
     }
 
 
+def table(results: list[dict[str, Any]]) -> str:
+    """Return the rows of the README's table, as Markdown."""
+    lines = [
+        "| data | auto takes | expected | true | best in hindsight | true | rank correlation |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for split in results:
+        expected, order = split["auto_expected"], split["spearman_near"]
+        lines.append(
+            f"| {split['split']} | {split['auto']} "
+            f"| {'none' if expected is None else f'{expected:.1%}'} | {split['auto_true']:.1%} "
+            f"| {split['best']} | {split['best_true']:.1%} "
+            f"| {'none' if order is None else f'{order:.2f}'} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def write_readme() -> None:
+    """Put the table of the last result between its marks in the README."""
+    before, rest = README.read_text("utf-8").split(START)
+    rows = table(json.loads(RESULTS.read_text("utf-8"))["results"])
+    README.write_text(before + START + rows + END + rest.split(END)[1], "utf-8")
+
+
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path)
-    zoo = Embedded.load(parser.parse_args().zoo)
-    found = {"machine": machine(), "versions": versions(), "splits": []}
+    parser.add_argument("zoo", type=Path, nargs="?")
+    parser.add_argument("--readme", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.readme:
+        write_readme()
+        return
+    if arguments.zoo is None:
+        parser.error("give the folder of the zoo")
+    zoo = Embedded.load(arguments.zoo)
+    found = {"machine": machine(), "versions": versions(), "results": []}
     for split in splits(zoo):
         result = measure(split)
-        found["splits"].append(result)
+        found["results"].append(result)
         print(
             f"\n{split.name}: auto takes {result['auto']}, best is {result['best']}, "
             f"{result['points_behind']:.1f} points behind, "
@@ -191,7 +225,7 @@ def main() -> None:
                 ),
                 flush=True,
             )
-    behind = [result["points_behind"] for result in found["splits"]]
+    behind = [result["points_behind"] for result in found["results"]]
     found["mean_points_behind"] = float(np.mean(behind))
     print(f"\nOn average {np.mean(behind):.2f} points behind the best in hindsight.")
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")

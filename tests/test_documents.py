@@ -99,7 +99,7 @@ def test_the_python_examples_of_the_readme_run(
     assert set(names["p"].thresholds) == {"disc", "square"}
 
 
-@pytest.mark.parametrize("script", ["zoo.py", "multilabel.py"])
+@pytest.mark.parametrize("script", ["zoo.py", "multilabel.py", "selection.py"])
 def test_the_tables_of_the_readme_are_those_of_the_results(
     script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
