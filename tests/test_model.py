@@ -6,10 +6,12 @@ import pytest
 
 from outgroup.binomial import upper_bound
 from outgroup.calibration import Budget
+from outgroup.detectors.relative_mahalanobis import RelativeMahalanobis
 from outgroup.errors import InfeasibleTargetError, InvalidDataError, InvalidParameterError
 from outgroup.model import OpenSetModel, TrainingSet, fit_model
 from outgroup.strategies import STRATEGIES, Features, FoldedRows, Scores, Strategy
 from outgroup.strategies.blend import Blend
+from outgroup.strategies.detector import DetectorStrategy
 from outgroup.strategies.sigmoid import Sigmoid
 from outgroup.strategies.softmax import Softmax
 
@@ -193,20 +195,53 @@ def one_class(others: int) -> TrainingSet:
     return TrainingSet.from_labels({"last": X[keep]}, [labels[i] for i in keep])
 
 
-@pytest.mark.parametrize("name", STRATEGIES.names())
-def test_one_class_needs_negatives_that_are_learned_from(name: str) -> None:
-    strategy = STRATEGIES.get(name)()
-    if strategy.uses_others and not strategy.needs_two_classes:
-        fitted = fit_model(one_class(others=40), strategy)
-        labels = fitted.predict({"last": one_class(others=40).features["last"]}).labels
-        assert np.mean([label == "cat" for label in labels[:40]]) > 0.9
-        assert np.mean([label is None for label in labels[40:]]) > 0.9
-    else:
-        with pytest.raises(InvalidParameterError, match=r"at least 2 classes.*one class 'cat'"):
-            fit_model(one_class(others=40), strategy)
+EMBEDDED = [name for name in STRATEGIES.names() if name != "imagenet"]
+ALONE = [name for name in EMBEDDED if STRATEGIES.get(name).takes_one_class]
+TELLING = [name for name in EMBEDDED if STRATEGIES.get(name).needs_two_classes]
+LEARNING = [n for n in EMBEDDED if STRATEGIES.get(n).uses_others and n not in TELLING]
 
 
-@pytest.mark.parametrize("name", STRATEGIES.names())
+@pytest.mark.parametrize(
+    ("name", "others"), [(n, 40) for n in {*LEARNING, *ALONE}] + [(n, 0) for n in ALONE]
+)
+def test_one_class_is_told_from_everything_else(name: str, others: int) -> None:
+    fitted = fit_model(one_class(others), STRATEGIES.get(name)())
+    fresh = np.random.default_rng(9).normal(size=(200, 8)) + 6 * np.eye(4, 8)[[0, 3] * 100]
+    labels = fitted.predict({"last": fresh.astype(np.float32)}).labels
+    assert np.mean([label == "cat" for label in labels[::2]]) > 0.85
+    assert np.mean([label is None for label in labels[1::2]]) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [(n, 0) for n in LEARNING if n not in ALONE and not STRATEGIES.get(n).needs_others]
+    + [("softmax", 0), ("softmax", 40), *((n, 40) for n in TELLING)],
+)
+def test_what_tells_classes_from_each_other_needs_more_than_one(name: str, others: int) -> None:
+    with pytest.raises(InvalidParameterError, match=r"only one, 'cat'\. Take 'one-class', 'blend'"):
+        fit_model(one_class(others), STRATEGIES.get(name)())
+
+
+def test_scores_that_are_all_the_same_make_no_model() -> None:
+    strategy = DetectorStrategy(detector=RelativeMahalanobis())  # one class is all the classes
+    with pytest.raises(InvalidParameterError, match="'detector' gives all images the same other-s"):
+        fit_model(one_class(others=0), strategy)
+
+
+def test_embeddings_that_are_all_the_same_are_refused() -> None:
+    with pytest.raises(InvalidDataError, match=r"embeddings of all 4 images are the same.*blank"):
+        TrainingSet.from_labels({"last": np.ones((4, 3))}, ["a", "a", "b", "b"])
+
+
+def test_classes_that_are_known_already_need_no_image_each() -> None:
+    data = TrainingSet.from_labels({"last": np.eye(3)}, ["b", "b", None], classes=("c", "b"))
+    assert data.classes == ("b", "c")
+    assert data.y.tolist() == [0, 0, -1]
+    with pytest.raises(InvalidDataError, match=r"labelled 'a', and the classes are 'b', 'c'\."):
+        TrainingSet.from_labels({"last": np.eye(3)}, ["a", "b", None], classes=("c", "b"))
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
 def test_a_budget_for_negatives_can_be_asked_of_every_strategy(name: str) -> None:
     budget = Budget("auto", max_other_accepted=0.2)
     fitted = fit_model(training_set(others=60), STRATEGIES.get(name)(), budget)

@@ -11,7 +11,9 @@
     ├── ModelFileError        (ValueError)   a model file that is damaged, foreign or too new
     └── MissingExtraError     (ImportError)  an optional dependency; names the command to type
 
-Each is also the built-in exception that a caller would expect, so ``except ValueError`` works.
+    DataWarning (UserWarning)                what is allowed in training data and rarely meant
+
+Each error is also the built-in one that a caller would expect, so ``except ValueError`` works.
 """
 
 from __future__ import annotations
@@ -73,3 +75,7 @@ class MissingExtraError(OutgroupError, ImportError):
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(f"{feature} needs the '{extra}' extra: pip install \"outgroup[{extra}]\"")
+
+
+class DataWarning(UserWarning):
+    """What is allowed in training data and rarely meant; the message names the fix."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -11,12 +12,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from outgroup.calibration import Budget
-from outgroup.errors import InvalidDataError
+from outgroup.datasets.values import is_missing
+from outgroup.errors import DataWarning, InvalidDataError
 from outgroup.model import OpenSetModel, TrainingSet, fit_model
 from outgroup.predictions import Predictions
 from outgroup.selection import select_strategy
+from outgroup.suspicions import suspicious
 
 FLOATS = (np.float64, np.float32)
+BOOLS = (bool, np.bool_)
 
 
 class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -122,6 +126,11 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ------
         InvalidDataError, InvalidParameterError, InfeasibleTargetError
             All three are also `ValueError`.
+
+        Warns
+        -----
+        DataWarning
+            If something is allowed and rarely meant, such as a class named "other".
         """
         budget = Budget(self.max_known_rejected, self.max_other_accepted, self.confidence)
         rows, labels, known = self._check_training(X, y)
@@ -149,6 +158,8 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.model_: OpenSetModel = fit_model(
             data, strategy, budget, self.n_folds, self.random_state
         )
+        for message in suspicious(data, self.model_):
+            warnings.warn(message, DataWarning, stacklevel=2)
         self.threshold_ = self.model_.threshold
         self.certificate_ = self.model_.certificate
         return self
@@ -216,24 +227,36 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "OpenSetClassifier requires y to be passed, but the target y is None."
             )
         as_objects = np.asarray(y, dtype=object)
+        missing = [i for i, label in enumerate(as_objects.ravel()) if is_missing(label)]
+        if missing:
+            raise InvalidDataError(
+                f"The labels of {len(missing)} rows are NaN, the first that of row {missing[0]}. "
+                "Give None for what is none of the classes, and leave out what nobody has labelled."
+            )
         known = np.array([label is not None for label in as_objects.ravel()], dtype=np.bool_)
+        _refuse_mixed(as_objects[known])
         if known.all():  # scikit-learn's own checks say best what is wrong with an ordinary y
             rows, labels = validate_data(self, X, y, dtype=FLOATS, ensure_min_samples=2)
         else:
             rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
             check_consistent_length(rows, as_objects)
-            labels = _one_type(as_objects[known])
+            # in the type they have in common, as NumPy would if None were not among them
+            labels = np.array(as_objects[known].tolist())
         check_classification_targets(labels)
         return rows, labels, known
 
 
-def _one_type(labels: NDArray[np.object_]) -> NDArray[Any]:
-    """Return labels in the type they have in common, as NumPy would if None were not among them."""
-    if len({isinstance(label, str) for label in labels.ravel()}) > 1:
+def _refuse_mixed(labels: NDArray[np.object_]) -> None:
+    """Refuse labels of several kinds: 7 and "7" may be one class or two, 1 and True as well."""
+    kinds = {
+        "strings" if isinstance(x, str) else "truth values" if isinstance(x, BOOLS) else "numbers"
+        for x in labels.ravel()
+    }
+    if len(kinds) > 1:
         raise InvalidDataError(
-            "Labels must all be strings or all be numbers, besides None for other. Got both."
+            "Labels must all be strings, all numbers or all truth values, besides None for other. "
+            f"Got both {' and '.join(sorted(kinds))}. Write them all as strings."
         )
-    return np.array(labels.tolist())
 
 
 def padded_groups(groups: ArrayLike | None, n: int, total: int) -> list[str | None] | None:

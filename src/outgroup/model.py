@@ -149,12 +149,15 @@ class TrainingSet:
     probes : mapping of str to (mapping of str to ndarray)
         Embeddings of images of no class, by name, that nothing ever learns from: what a comparison
         of strategies meets besides.
+    learned_from : bool, default=True
+        False if the images are only to calibrate what is known already: then a class may have one
+        image or none.
 
     Raises
     ------
     InvalidDataError
         If embeddings are not finite, lengths differ, there is no known image, or a class has fewer
-        than two images or groups.
+        than two images or groups to learn from.
     """
 
     features: Features
@@ -165,6 +168,7 @@ class TrainingSet:
     paths: Sequence[str | None] | None = None
     collections: Sequence[str] | None = None
     probes: Mapping[str, Features] = field(default_factory=dict)
+    learned_from: bool = True
 
     def __post_init__(self) -> None:
         for what in ("groups", "origins", "paths", "collections"):
@@ -186,11 +190,18 @@ class TrainingSet:
                     f"Layer {layer!r} of the embeddings has NaN or infinite values in "
                     f"{int((~finite).sum())} rows. Leave these rows out."
                 )
-        if not self.classes:
+        if len(self.y) > 1 and all((v == v[0]).all() for v in self.features.values()):
+            raise InvalidDataError(
+                f"The embeddings of all {len(self.y)} images are the same, so that they can't be "
+                "told apart. Look whether the images are blank, or copies of one."
+            )
+        if not (self.y >= 0).any():
             raise InvalidDataError(
                 "There are no known images: every label is None, which means other. Label the "
                 "images of at least one class."
             )
+        if not self.learned_from:
+            return
         counts = np.bincount(self.y[self.y >= 0], minlength=len(self.classes))
         for name, count in zip(self.classes, counts, strict=True):
             if count < 2:
@@ -218,12 +229,25 @@ class TrainingSet:
         paths: Sequence[str | None] | None = None,
         collections: Sequence[str] | None = None,
         probes: Mapping[str, Features] | None = None,
+        classes: Sequence[str] | None = None,
     ) -> TrainingSet:
-        """Make one from class names, None being other; the classes are sorted by name."""
-        classes = tuple(sorted({str(label) for label in labels if label is not None}))
-        index: dict[str | None, int] = {name: i for i, name in enumerate(classes)}
+        """Make one from class names, None being other; the classes are sorted by name.
+
+        If `classes` are given, they are known already, and the images only calibrate.
+        """
+        there = {str(label) for label in labels if label is not None}
+        names = tuple(sorted(there if classes is None else classes))
+        strange = sorted(there - {*names})
+        if strange:
+            raise InvalidDataError(
+                f"There are images labelled {', '.join(map(repr, strange))}, and the classes are "
+                f"{', '.join(map(repr, names))}. Add these to the classes, or leave the images out."
+            )
+        index: dict[str | None, int] = {name: i for i, name in enumerate(names)}
         y = np.array([index.get(label, -1) for label in labels], dtype=np.int64)
-        return cls(features, y, classes, groups, origins, paths, collections, probes or {})
+        learned_from = classes is None
+        more = (paths, collections, probes or {}, learned_from)
+        return cls(features, y, names, groups, origins, *more)
 
     @property
     def units(self) -> NDArray[np.str_] | None:
@@ -295,6 +319,12 @@ def fit_model(
     y, known = data.y, data.y >= 0
     rows = FoldedRows(data.features, y, deal(data, n_folds, seed))
     class_scores, held_out = strategy.cross_fit(rows)
+    if len(held_out) > 1 and np.ptp(held_out) <= 1e-9 * np.abs(held_out).max():
+        raise InvalidParameterError(
+            f"The strategy {strategy.name!r} gives all images the same other-score, so that no "
+            "threshold can part them. Take another strategy or detector (of a single class "
+            "'one-class'), or other images, if these are all alike."
+        )
     known_held = HeldOut(held_out[known], _rows(data.units, known))
     others_held = None
     if not known.all():  # also where the strategy does not learn from them
@@ -323,20 +353,28 @@ def check_suits(strategy: Strategy, data: TrainingSet) -> None:
     Raises
     ------
     InvalidParameterError
-        If it needs negatives or classes that are not there.
+        If it needs negatives, classes or a layer that are not there.
     """
     known = data.y >= 0
+    for layer in strategy.needs_layers:
+        if layer not in data.features:
+            raise InvalidParameterError(
+                f"The strategy {strategy.name!r} reads the layer {layer!r}. Got only "
+                f"{', '.join(map(repr, data.features))}. Take a backbone that has it, such as "
+                "'efficientnet-lite0', or another strategy."
+            )
     if strategy.needs_others and known.all():
         raise InvalidParameterError(
             f"The strategy {strategy.name!r} learns from negatives, and there are none. Give some, "
             "or take a strategy that needs none, such as 'blend'."
         )
     learns = strategy.uses_others and not known.all()
-    if len(data.classes) < 2 and (strategy.needs_two_classes or not learns):
-        instead = "" if strategy.needs_two_classes else ", or negatives that it can learn from"
+    enough = not strategy.needs_two_classes and (strategy.takes_one_class or learns)
+    if len(data.classes) < 2 and not enough:
         raise InvalidParameterError(
-            f"The strategy {strategy.name!r} needs at least 2 classes{instead}. "
-            f"Got the one class {data.classes[0]!r}."
+            f"The strategy {strategy.name!r} tells classes from each other, and there is only one, "
+            f"{data.classes[0]!r}. Take 'one-class', 'blend' or 'detector', to which one class is "
+            "enough, or give negatives to a strategy that learns from them."
         )
 
 

@@ -156,6 +156,7 @@ def test_unlabelled_rows_are_counted_and_not_used(
     assert report.class_counts == {"blue": 22, "green": 25, "red": 25}
 
 
+@pytest.mark.filterwarnings("ignore:A class is named:outgroup.errors.DataWarning")
 def test_any_name_of_a_class_comes_back_as_text(
     unfitted: Callable[..., ImageClassifier], make_picture: Picture, tmp_path: Path
 ) -> None:

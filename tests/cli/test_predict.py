@@ -241,6 +241,7 @@ def test_closed_pipe_is_quiet(model_file: Path, new: Path) -> None:
         assert process.wait(timeout=60) == 1
 
 
+@pytest.mark.filterwarnings("ignore:A class is named:outgroup.errors.DataWarning")
 def test_class_named_like_the_word_for_other_stays_apart(
     run: Run, quick: str, make_picture: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -106,6 +106,6 @@ def test_thinning_keeps_every_class_and_collection() -> None:
 
 
 def test_thinning_takes_no_small_class_apart() -> None:
-    data = TrainingSet.from_labels({"last": np.zeros((1020, 2))}, ["rare"] * 20 + ["common"] * 1000)
+    data = TrainingSet.from_labels({"last": np.eye(1020, 2)}, ["rare"] * 20 + ["common"] * 1000)
     fewer = thinned(data, 100, seed=0)
     assert int((fewer.y == fewer.classes.index("rare")).sum()) == 20

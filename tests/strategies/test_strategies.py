@@ -29,8 +29,14 @@ FOLDS = RNG.permutation(np.arange(80) % 4)
 KNOWN = Y >= 0
 
 
+def layers_of(rows: np.ndarray, name: str) -> dict[str, np.ndarray]:
+    return dict.fromkeys({"last", *STRATEGIES.get(name).needs_layers}, rows)
+
+
 def test_there_are_the_ways_people_ask_about() -> None:
-    assert {"softmax", "other-class", "sigmoid", "detector", "blend"} <= set(STRATEGIES.names())
+    assert {
+        "softmax", "other-class", "sigmoid", "detector", "blend", "one-class", "imagenet"
+    } <= set(STRATEGIES.names())  # fmt: skip
 
 
 def test_softmax_scores_the_logits_by_the_detector_it_is_given() -> None:
@@ -149,8 +155,8 @@ def test_scores_without_any_spread_are_left_on_their_scale() -> None:
 @pytest.mark.parametrize("name", [name for name, cls in STRATEGIES if not cls.uses_others])
 def test_negatives_that_are_not_learned_from_are_scored_as_the_final_model_does(name: str) -> None:
     strategy = STRATEGIES.get(name)()
-    held_out = strategy.cross_fit(FoldedRows({"last": X}, Y, FOLDS))
-    scored = strategy.fit({"last": X}, Y).score({"last": X[~KNOWN]})
+    held_out = strategy.cross_fit(FoldedRows(layers_of(X, name), Y, FOLDS))
+    scored = strategy.fit(layers_of(X, name), Y).score(layers_of(X[~KNOWN], name))
     # the folds' heads are fitted to a looser tolerance than the final one, which is all there is
     difference = held_out.other_score[~KNOWN] - scored.other_score
     assert np.abs(difference).max() < 0.01 * scored.other_score.std()
@@ -158,15 +164,15 @@ def test_negatives_that_are_not_learned_from_are_scored_as_the_final_model_does(
 
 @pytest.mark.parametrize("name", STRATEGIES.names())
 def test_unseen_rows_are_scored_and_change_nothing_for_the_others(name: str) -> None:
-    without = STRATEGIES.get(name)().cross_fit(FoldedRows({"last": X}, Y, FOLDS))
-    both = {"last": np.vstack([X, FRESH])}
+    without = STRATEGIES.get(name)().cross_fit(FoldedRows(layers_of(X, name), Y, FOLDS))
+    both = layers_of(np.vstack([X, FRESH]), name)
     y = np.r_[Y, np.full(len(FRESH), UNSEEN)]
     folds = np.r_[FOLDS, np.zeros(len(FRESH), dtype=np.int64)]
     strategy = STRATEGIES.get(name)()
     held_out = strategy.cross_fit(FoldedRows(both, y, folds)).other_score
     spread = without.other_score.std()
     assert np.abs(held_out[: len(Y)] - without.other_score).max() < 0.05 * spread
-    final = strategy.fit({"last": X}, Y).score({"last": FRESH}).other_score
+    final = strategy.fit(layers_of(X, name), Y).score(layers_of(FRESH, name)).other_score
     assert np.abs(held_out[len(Y) :] - final).max() < 0.05 * final.std()
 
 

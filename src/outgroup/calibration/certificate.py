@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+#: What a threshold promises that no image has calibrated.
+UNCALIBRATED = (
+    "Nothing is promised: no image has calibrated the threshold. Some thirty of each class would."
+)
+
 
 @dataclass(frozen=True)
 class Promise:
@@ -69,7 +74,12 @@ class Certificate:
     promises : tuple of Promise
         One for each population.
     method : str
-        How the held-out scores came about: "out-of-fold" or "held-out".
+        How the held-out scores came about: "out-of-fold", "held-out", or "none" if there are none.
+
+    Examples
+    --------
+    >>> Certificate((), "none").sentence
+    'Nothing is promised: no image has calibrated the threshold. Some thirty of each class would.'
     """
 
     promises: tuple[Promise, ...]
@@ -78,6 +88,8 @@ class Certificate:
     @property
     def sentence(self) -> str:
         """Every promise, and that there is no other."""
+        if not self.promises:
+            return UNCALIBRATED
         said = " ".join(promise.sentence for promise in self.promises)
         return f"{said} Nothing is promised for other images."
 

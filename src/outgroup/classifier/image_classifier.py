@@ -15,6 +15,7 @@ from PIL import Image
 from outgroup.artifact import Model, ModelContents, kind_of, load_model, save_model
 from outgroup.backbones import Backbone, get_backbone
 from outgroup.calibration import Budget, Certificate
+from outgroup.classifier.mapped import NameMap
 from outgroup.classifier.tasks import Means, Way, choose_task
 from outgroup.classifier.training import TrainingReport, path_of
 from outgroup.datasets import Skipped, from_images
@@ -60,6 +61,9 @@ class ImageClassifier:
         Whether an image has a class in each of several columns, each with an "other" of its own.
     label_columns : sequence of str or None, default=None
         Columns of a table that hold the labels; None: the one named "label".
+    map : mapping of str to str or sequence of str, or None, default=None
+        For each class the ImageNet classes or families that mean it. Then nothing is trained, and
+        `fit` needs no images; those that it gets calibrate the threshold.
     seed : int, default=0
         Seed of everything that is drawn.
     cache : bool, default=True
@@ -75,6 +79,12 @@ class ImageClassifier:
     >>> clf = ImageClassifier().fit("photos", other="odds_and_ends")  # doctest: +SKIP
     >>> clf.predict("new.jpg").label  # doctest: +SKIP
     'giraffe'
+
+    Without one image, from what the backbone knows of ImageNet's classes:
+
+    >>> clf = ImageClassifier(map={"hotdog": "hotdog"}).fit()
+    >>> clf.certificate.sentence
+    'Nothing is promised: no image has calibrated the threshold. Some thirty of each class would.'
     """
 
     def __init__(
@@ -90,6 +100,7 @@ class ImageClassifier:
         multi_label: bool = False,
         multi_output: bool = False,
         label_columns: Sequence[str] | None = None,
+        map: NameMap | None = None,
         seed: int = 0,
         cache: bool = True,
         threads: int | None = None,
@@ -100,8 +111,9 @@ class ImageClassifier:
         self.layers = layers
         self.backbone = backbone
         self.budget = Budget(max_known_rejected, max_other_accepted, confidence)
-        self.task = choose_task(multi_label, multi_output, label_columns)
+        self.task = choose_task(multi_label, multi_output, label_columns, map)
         self.label_columns = None if label_columns is None else list(label_columns)
+        self.map = map
         self.seed = seed
         self.cache = cache
         self.threads = threads
@@ -111,17 +123,19 @@ class ImageClassifier:
         self._contents: ModelContents | None = None
         self._embedder: Embedder | None = None
 
-    def fit(self, data: Any, other: Any = None) -> ImageClassifier:
+    def fit(self, data: Any = None, other: Any = None) -> ImageClassifier:
         """Learn from images; whatever an earlier `fit` learned is forgotten.
 
         Parameters
         ----------
-        data : str, os.PathLike, DataFrame or Samples
+        data : str, os.PathLike, DataFrame or Samples, or None
             A folder with one sub-folder a class, a CSV file or DataFrame with columns "path" and
             "label" (and optionally "group" and "source"), or samples. An empty label means other,
             a missing one that nobody has looked.
+            None only with a `map`: then no image is needed.
         other : folder, images, or a list of these, or None
-            Negatives: images that are none of the classes.
+            Negatives: images that are none of the classes. A folder that is also inside `data`
+            counts as negatives alone.
 
         Returns
         -------
@@ -133,6 +147,11 @@ class ImageClassifier:
             If nothing can be learned from these; the message names the fix.
         InfeasibleTargetError
             If a promise that was asked for can't be given, with the n that would do.
+
+        Warns
+        -----
+        DataWarning
+            If something is allowed and rarely meant; also in ``report.warnings``.
         """
         self._contents = self._embedder = self.report = self.comparison = None
         way = Way(self.strategy, self.head, self.layers)
@@ -151,6 +170,8 @@ class ImageClassifier:
         }
         if self.label_columns is not None:
             options["label_columns"] = self.label_columns
+        if self.map is not None:
+            options["map"] = {name: self.map[name] for name in sorted(self.map)}
         if comparison is not None:
             options["choice"] = asdict(comparison.choice)
         self.report, self.comparison = report, comparison
@@ -346,6 +367,7 @@ class ImageClassifier:
             max_other_accepted=options.get("max_other_accepted"),
             confidence=options.get("confidence", 0.95),
             **kind_of(contents.model).options(contents.model, options.get("label_columns")),
+            map=options.get("map"),
             seed=options.get("seed", 0),
             cache=cache,
             threads=threads,

@@ -37,6 +37,8 @@ class TrainingReport:
         Images without a label; they were not used.
     contradictory : tuple of Skipped
         Images that are also there with another label; none of their copies was used.
+    warnings : tuple of str
+        What is allowed in these images and rarely meant, with the fix.
     """
 
     class_counts: dict[str, int]
@@ -45,6 +47,7 @@ class TrainingReport:
     skipped: tuple[Skipped, ...]
     n_unlabelled: int
     contradictory: tuple[Skipped, ...]
+    warnings: tuple[str, ...] = ()
 
     def info(self, fingerprint: str, options: Mapping[str, object]) -> TrainingInfo:
         """Return what a model file keeps of it."""
@@ -53,11 +56,17 @@ class TrainingReport:
         )
 
 
+def nothing_learned(classes: Sequence[str]) -> tuple[TrainingReport, str]:
+    """Return the report and the fingerprint of a model that has seen no image."""
+    return TrainingReport(dict.fromkeys(classes, 0), 0, (), (), 0, ()), fingerprint([])
+
+
 def prepare(
     samples: Samples,
     embeddings: Embeddings,
     collections: Sequence[str] | None = None,
     probes: Mapping[str, Features] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> tuple[TrainingSet, TrainingReport, str]:
     """Make a training set of what can be learned from.
 
@@ -75,6 +84,9 @@ def prepare(
         Which collection each is of; None: its origin.
     probes : mapping or None
         Embeddings of images that are never learned from; see `TrainingSet`.
+    classes : sequence of str or None
+        The classes, if they are known already and the images only calibrate; None: those of the
+        labels.
 
     Returns
     -------
@@ -111,6 +123,8 @@ def prepare(
     if lost:  # a model without the class would call all its images other
         raise InvalidDataError(_class_lost(lost[0], labels, [*unreadable, *contradictory], paths))
 
+    if classes is None:
+        _refuse_copies(usable, labels, digests)
     kept_paths = [path_of(source) for source in samples.sources]
     rows = sorted(
         usable,
@@ -139,8 +153,25 @@ def prepare(
         [kept_paths[i] for i in rows],
         [(collections or samples.origins)[i] for i in rows],
         probes,
+        classes,
     )
     return data, report, fingerprint([(digests[i], labels[i]) for i in rows])
+
+
+def _refuse_copies(
+    usable: list[int], labels: Sequence[str | None], digests: Sequence[str | None]
+) -> None:
+    different: dict[str, list[str | None]] = {}
+    for i in usable:
+        if (label := labels[i]) is not None:
+            different.setdefault(label, []).append(digests[i])
+    for name, found in sorted(different.items()):
+        if len(found) > 1 and len({*found}) == 1:
+            raise InvalidDataError(
+                f"All {len(found)} images of class {name!r} are copies of one. At least 2 "
+                "different ones are needed to hold one out, and some 30 for a good model: add "
+                "others, or leave the class out."
+            )
 
 
 def path_of(source: ImageSource) -> str | None:
@@ -184,7 +215,8 @@ def _class_lost(
     example = next(file for file in left_out if file.path in of_class)
     return (
         f"Class {name!r} has {len(of_class)} images, and none of them can be used. The first is "
-        f"{example.path}: {example.reason}. Replace them, or leave the class out."
+        f"{example.path}: {example.reason}. Replace them, keep each image under one label, or "
+        "leave the class out."
     )
 
 

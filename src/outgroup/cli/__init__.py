@@ -6,14 +6,14 @@ import functools
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from outgroup import __version__
 from outgroup.cli import compare, demo, evaluate, lists, predict, train
-from outgroup.cli.output import errors
-from outgroup.errors import InvalidParameterError, OutgroupError
+from outgroup.cli.output import errors, printable
+from outgroup.errors import DataWarning, InvalidParameterError, OutgroupError
 
 #: Exit codes beside 0 and 3 (some images could not be read): something went wrong; the call was
 #: wrong; Ctrl-C.
@@ -34,7 +34,10 @@ def _with_plain_errors(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*args: object, **options: object) -> None:
         try:
-            command(*args, **options)
+            with warnings.catch_warnings():
+                warnings.simplefilter("always", DataWarning)
+                warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
+                command(*args, **options)
         except OutgroupError as error:
             _tell(str(error))
             raise typer.Exit(
@@ -87,6 +90,18 @@ def main() -> None:
     # Pillow warns of damaged metadata without naming the file; an unreadable image is reported.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     app()
+
+
+def _show_warning(
+    usual: Callable[..., None], message: Warning | str, category: type[Warning], *rest: Any
+) -> None:
+    """Show what is odd about the user's data in plain words, and other warnings as usual."""
+    if not issubclass(category, DataWarning):
+        usual(message, category, *rest)
+        return
+    from rich.text import Text
+
+    errors().print(Text.assemble(("Warning: ", "bold yellow"), printable(str(message))))
 
 
 def _tell(message: str) -> None:

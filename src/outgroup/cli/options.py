@@ -20,6 +20,24 @@ Data = Annotated[
         show_default=False,
     ),
 ]
+OptionalData = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DIR|CSV]",
+        help="A folder with one sub-folder a class, or a CSV file with columns path and label. "
+        "With --map it may be left out.",
+        show_default=False,
+    ),
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--map",
+        metavar="CLASS=NAME[,NAME]",
+        help="A class by ImageNet's names or families, without training: cat=cat or "
+        'cat=tabby,"Persian cat". Repeatable; `outgroup backbones --classes WORD` lists names.',
+    ),
+]
 Other = Annotated[
     list[Path] | None,
     typer.Option(metavar="DIR", help="Look-alikes that are none of the classes. Repeatable."),
@@ -112,6 +130,32 @@ def layer_names(layers: str | None) -> tuple[str, ...] | None:
     if layers is None:
         return None
     return tuple(name.strip().replace("-", "_") for name in layers.split(","))
+
+
+def name_map(given: list[str] | None) -> dict[str, list[str]] | None:
+    """Return classes and their names from texts such as "cat=tabby,Persian cat".
+
+    Raises
+    ------
+    InvalidParameterError
+        If a text is not of that form.
+
+    Examples
+    --------
+    >>> name_map(["cat=tabby, Persian cat", "cat=Egyptian Mau", "dog=dog"])
+    {'cat': ['tabby', 'Persian cat', 'Egyptian Mau'], 'dog': ['dog']}
+    """
+    found: dict[str, list[str]] = {}
+    for text in given or ():
+        name, _, listed = text.partition("=")
+        names = [part.strip() for part in listed.split(",") if part.strip()]
+        if not name.strip() or not names:
+            raise InvalidParameterError(
+                "The '--map' parameter must be a class and its ImageNet names, as in "
+                f'--map cat=tabby,"Persian cat". Got {text!r} instead.'
+            )
+        found.setdefault(name.strip(), []).extend(names)
+    return found or None
 
 
 def negatives(other: list[Path] | None, pool: list[Path] | None) -> list[Path] | None:

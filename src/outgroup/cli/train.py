@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outgroup.cli import options, several
-from outgroup.cli.output import print_json, results, table, tell_left_out
+from outgroup.cli.output import LISTED, print_json, results, table, tell_left_out
+from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from outgroup.classifier import ImageClassifier
 
 
 def train(
-    data: options.Data,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write.")
     ],
+    data: options.OptionalData = None,
+    map: options.Map = None,
     other: options.Other = None,
     pool: options.Pool = None,
     strategy: options.StrategyName = "auto",
@@ -44,6 +46,11 @@ def train(
     from outgroup.classifier import ImageClassifier
 
     options.check_writable(out)
+    if data is None and not map:
+        raise InvalidParameterError(
+            "The 'DIR|CSV' argument must be a folder or table of images. Got none. Without images "
+            "give classes by ImageNet's names: outgroup train --map hotdog=hotdog --out FILE"
+        )
     classifier = ImageClassifier(
         strategy=strategy,
         head=head,
@@ -55,6 +62,7 @@ def train(
         multi_label=multi_label,
         multi_output=multi_output,
         label_columns=label_column or None,
+        map=options.name_map(map),
         seed=seed,
         cache=not no_cache,
     )
@@ -85,20 +93,28 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
                 ],
                 "n_unlabelled": report.n_unlabelled,
                 **several.fields(model),
+                "warnings": list(report.warnings),
             }
         )
         return
     console = results()
     rows = [(name, f"{count:,}") for name, count in report.class_counts.items()]
     rows += [("(none of these)", f"{report.n_others:,}")] if report.n_others else []
-    console.print(table("Learned from", ("class", "images"), rows))
+    said = "Learned from" if not classifier.map else "Calibrated with"
+    if any(report.class_counts.values()) or not classifier.map:
+        console.print(table(said, ("class", "images"), rows))
+    else:
+        _show_map(classifier)
     console.print()
     console.print(f"Strategy: {model.strategy.name} ({model.strategy.summary}).")
     console.print(several.decision(model))
     console.print()
     for promise in model.certificate.promises:
         console.print(promise.sentence)
-    console.print("Nothing is promised for other images.")
+    if model.certificate.promises:
+        console.print("Nothing is promised for other images.")
+    else:
+        console.print(model.certificate.sentence)
     for remark in several.remarks(model):
         console.print(remark, style="yellow")
     console.print()
@@ -106,3 +122,19 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
     # Whoever copies a path or a command needs it in one piece.
     console.print(f"Saved {out} ({size:.1f} MB).", soft_wrap=True)
     console.print(f"Now: outgroup predict {shlex.quote(str(out))} FOLDER", soft_wrap=True)
+
+
+def _show_map(classifier: ImageClassifier) -> None:
+    """Show which of the backbone's classes stand for each class."""
+    from outgroup.backbones.imagenet_names import find_classes
+
+    names = classifier.contents.backbone.class_names or ()
+    assert classifier.map is not None
+    rows = []
+    for name, given in sorted(classifier.map.items()):
+        texts = [given] if isinstance(given, str) else given
+        found = [names[i] for i in sorted({i for text in texts for i in find_classes(text)})]
+        more = f" and {len(found) - LISTED} more" if len(found) > LISTED else ""
+        rows.append((name, ", ".join(found[:LISTED]) + more))
+    columns = ("class", "classes of ImageNet that mean it")
+    results().print(table("Without one image", columns, rows, numbers=False))

@@ -51,7 +51,7 @@ def to_text(value: object, what: str) -> Cell:
     """
     if value is None:
         return None
-    if value is MISSING or _is_missing(value):
+    if value is MISSING or is_missing(value):
         return MISSING
     if isinstance(value, str):
         return str(value).strip() or None  # str(): of np.str_, too, which would be cut to a width
@@ -85,7 +85,12 @@ def file_name_text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Tell whether a value stands for one that isn't there: NaN, NaT or pandas.NA.
+
+    >>> is_missing(float("nan")), is_missing(None)
+    (True, False)
+    """
     # By name: pandas is no dependency, and its NA refuses to be compared.
     if type(value).__name__ in ("NAType", "NaTType"):
         return True

@@ -13,6 +13,20 @@ from outgroup.strategies import STRATEGIES, Strategy
 AUTO = "auto"
 
 
+def settle(name: str, n_classes: int) -> str:
+    """Return what "auto" stands for when the number of classes is known; other names as they are.
+
+    Of a single class nothing can be told apart but from negatives: "one-class" is made for that,
+    and takes negatives or none.
+
+    Examples
+    --------
+    >>> settle("auto", 1), settle("auto", 3), settle("softmax", 1)
+    ('one-class', 'auto', 'softmax')
+    """
+    return "one-class" if name == AUTO and n_classes == 1 else name
+
+
 def choose_strategy(
     name: str, head: str | None = None, layers: Sequence[str] | None = None
 ) -> Strategy:

@@ -16,6 +16,8 @@ LINEUP = (
     "outlier-exposure",
     "other-class",
     "blend",
+    "one-class",
+    "imagenet",
 )
 
 #: What ``--strategy auto`` chooses from: one of each way, so that training stays quick.

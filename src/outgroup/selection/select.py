@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from outgroup.calibration import Budget
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.model import TrainingSet
-from outgroup.selection.auto import AUTO, choose_strategy
+from outgroup.selection.auto import AUTO, choose_strategy, settle
 from outgroup.selection.compare import Progress, compare_strategies
 from outgroup.selection.comparison import Comparison
 from outgroup.selection.lineup import AUTO_LINEUP
@@ -47,8 +47,9 @@ def select_strategy(
     strategy : Strategy
         Unfitted.
     comparison : Comparison or None
-        What the choice rests on; None if the strategy was named.
+        What the choice rests on; None if the strategy was named, or there is a single class.
     """
+    name = settle(name, len(data.classes))
     if name != AUTO or head is not None or layers is not None:
         return choose_strategy(name, head, layers), None
     comparison = compare_strategies(

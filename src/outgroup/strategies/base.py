@@ -41,12 +41,21 @@ class Strategy(Component, ABC):
     uses_others: ClassVar[bool] = False
     #: Whether one class is too few even with negatives.
     needs_two_classes: ClassVar[bool] = False
+    #: Layers of the backbone that it can't do without.
+    needs_layers: ClassVar[tuple[str, ...]] = ("last",)
+    #: Whether a single class is enough for it where it has no negatives to learn from.
+    takes_one_class: ClassVar[bool] = False
     #: What its argument `detector` has to be; None if it has no such argument.
     takes: ClassVar[type[Detector] | tuple[type[Detector], ...] | None] = None
     #: What its argument `head` has to be; None if it has no such argument.
     takes_head: ClassVar[type[Head] | None] = None
     #: The threshold, where it is part of the method; None: chosen from held-out scores.
     fixed_threshold: ClassVar[float | None] = None
+
+    @property
+    def learns(self) -> bool:
+        """Whether it learns from images; a strategy that doesn't needs none, and no folds."""
+        return True
 
     @abstractmethod
     def cross_fit(self, rows: FoldedRows) -> Scores:

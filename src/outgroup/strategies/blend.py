@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +41,7 @@ class Blend(HeadStrategy):
     by the median and the median absolute deviation over *held-out* known images: on those that
     fitted it a distance is far too small, and would rule the sum. The other-score is the sum of
     ``softplus(z)``: a score says "other" as loudly as it likes, but "known" only up to a point.
+    With a single class and no negatives the head has nothing to tell apart, and does not count.
 
     Parameters
     ----------
@@ -60,10 +63,11 @@ class Blend(HeadStrategy):
     summary = "one sigmoid a class and distances on each layer, standardised and added"
     reference = "outgroup; members: Shu et al. 2017, Lee et al. 2018, Sun et al. 2022"
     uses_others = True
+    takes_one_class = True
     takes_head = SigmoidHead
     default_head = LinearSigmoid
-    parameters = ("scaling", "layers")
-    tuned = ("scaling",)
+    parameters: ClassVar[tuple[str, ...]] = ("scaling", "layers")
+    tuned: ClassVar[tuple[str, ...]] = ("scaling",)
     parts = ("head", *DISTANCES)
     optional_parts = parts[1:]
 
@@ -96,6 +100,8 @@ class Blend(HeadStrategy):
         members = {CONFIDENCE: MaxLogit().other_score(logits)}
         for name, distance in self._distances(rows.features).items():
             members[name] = rows.other_scores(distance, DISTANCES[name])
+        if not (rows.has_others or rows.y.max() > 0):  # nothing to tell apart
+            del members[CONFIDENCE]
         if self.scaling is None:
             self.scaling_ = {
                 name: [*centre_and_scale(scores[rows.known])] for name, scores in members.items()

@@ -21,7 +21,8 @@ class DetectorStrategy(HeadStrategy):
     Parameters
     ----------
     head : Head or None
-        None is `LinearSoftmax`; only the label comes from it.
+        None is `LinearSoftmax`; only the label comes from it (of a single class the probability is
+        1: if an image is known, it is of this class).
     detector : FeatureDetector or None
         None is the Mahalanobis distance.
     layers : sequence of str or None
@@ -38,6 +39,7 @@ class DetectorStrategy(HeadStrategy):
     reference = "Lee et al. 2018"
     takes = FeatureDetector
     takes_head = SoftmaxHead
+    takes_one_class = True
     default_head = LinearSoftmax
     parts = ("head", "detector")
 

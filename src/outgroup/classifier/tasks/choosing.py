@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from outgroup.classifier.mapped import NameMap
 from outgroup.classifier.tasks.base import Task
 from outgroup.classifier.tasks.columns import ClassInEachColumn
 from outgroup.classifier.tasks.labels import AnyNumberOfLabels
+from outgroup.classifier.tasks.mapped import Mapped
 from outgroup.classifier.tasks.one_class import OneClass
 from outgroup.errors import InvalidParameterError
 
 
-def choose_task(multi_label: bool, multi_output: bool, label_columns: Sequence[str] | None) -> Task:
+def choose_task(
+    multi_label: bool,
+    multi_output: bool,
+    label_columns: Sequence[str] | None,
+    names: NameMap | None = None,
+) -> Task:
     """Return the task.
 
     Parameters
@@ -20,6 +27,8 @@ def choose_task(multi_label: bool, multi_output: bool, label_columns: Sequence[s
         At most one is true.
     label_columns : sequence of str or None
         The columns of a table that hold the labels.
+    names : mapping or None
+        For each class the ImageNet classes that mean it; only with one class an image.
 
     Raises
     ------
@@ -37,6 +46,11 @@ def choose_task(multi_label: bool, multi_output: bool, label_columns: Sequence[s
             "The 'multi_label' parameter must be False with 'multi_output'. Got True instead. Any "
             "number of labels is one, a class in each of several columns is the other."
         )
+    if names is not None and (multi_label or multi_output):
+        raise InvalidParameterError(
+            "The 'map' parameter must be None with 'multi_label' or 'multi_output'. Got "
+            f"{names!r} instead. Names of ImageNet give an image one class."
+        )
     if multi_output:
         if not columns:
             raise InvalidParameterError(
@@ -51,4 +65,4 @@ def choose_task(multi_label: bool, multi_output: bool, label_columns: Sequence[s
             "The 'label_columns' parameter must be one name, or None, if each image has one class. "
             f"Got {label_columns!r} instead. Several go with 'multi_label' or 'multi_output'."
         )
-    return OneClass(columns)
+    return OneClass(columns) if names is None else Mapped(names, columns)

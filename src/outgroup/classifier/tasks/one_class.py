@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from outgroup.classifier.negatives import collections, embedded_garbage, told_apart
+from outgroup.classifier.learning import root_of, training_samples, warned
+from outgroup.classifier.negatives import embedded_garbage, told_apart
 from outgroup.classifier.tasks.base import Learned, Means, Task, Way, unreadable
 from outgroup.classifier.training import TrainingReport, prepare
 from outgroup.datasets import Samples, Skipped, load_samples
@@ -13,6 +14,7 @@ from outgroup.embeddings import ProgressBar
 from outgroup.errors import InvalidDataError
 from outgroup.images import ImageSource
 from outgroup.model import OpenSetModel, TrainingSet, fit_model
+from outgroup.suspicions import suspicious
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
     from outgroup.metrics import Evaluation
@@ -41,7 +43,7 @@ class OneClass(Task):
         """See `Task.fit`."""
         from outgroup.selection import select_strategy
 
-        training_set, report, fingerprint = self._load(data, other, means)
+        training_set, report, fingerprint, said = self._load(data, other, means)
         with ProgressBar(100, means.progress, what="comparing, %") as bar:
             chosen, comparison = select_strategy(
                 way.strategy,
@@ -53,15 +55,17 @@ class OneClass(Task):
                 progress=bar.show,
             )
         model = fit_model(training_set, chosen, means.budget, seed=means.seed)
-        return Learned(model, report, fingerprint, comparison)
+        said += suspicious(training_set, model, root_of(data))
+        return Learned(model, warned(report, said), fingerprint, comparison)
 
     def compare(
         self, data: Any, other: Any, lineup: Sequence[str] | None, means: Means
     ) -> tuple[Comparison, TrainingReport]:
         """See `Task.compare`."""
         lineup = checked_lineup(lineup)
-        training_set, report, _ = self._load(data, other, means)
-        return compare_one(training_set, lineup, means), report
+        training_set, report, _, said = self._load(data, other, means)
+        said += suspicious(training_set, None, root_of(data))
+        return compare_one(training_set, lineup, means), warned(report, said)
 
     def evaluate(
         self,
@@ -98,16 +102,14 @@ class OneClass(Task):
         )
         return evaluation, unreadable(answers)
 
-    def _load(self, data: Any, other: Any, means: Means) -> tuple[TrainingSet, TrainingReport, str]:
-        samples = load_samples(data, **self.table)
-        parts, names = [samples], [*samples.origins]
-        for name, part in collections(other) if other is not None else ():
-            parts.append(part)
-            names += [name] * len(part)
-        samples = Samples.concatenate(parts)
+    def _load(
+        self, data: Any, other: Any, means: Means
+    ) -> tuple[TrainingSet, TrainingReport, str, list[str]]:
+        """Return what `prepare` does, and what is odd about how the images were given."""
+        samples, names, said = training_samples(data, other, **self.table)
         embeddings = means.embedder.embed(samples.sources)
         probes = embedded_garbage(means.embedder, means.seed)
-        return prepare(samples, embeddings, names, probes)
+        return *prepare(samples, embeddings, names, probes), said
 
 
 def checked_lineup(lineup: Sequence[str] | None) -> Sequence[str]:

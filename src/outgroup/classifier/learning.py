@@ -1,0 +1,101 @@
+"""From images to a model: with training, or with a threshold alone."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from outgroup.classifier.negatives import collections
+from outgroup.classifier.training import TrainingReport
+from outgroup.datasets import Samples, load_samples
+from outgroup.errors import DataWarning, InvalidParameterError
+from outgroup.suspicions import odd_names
+
+if TYPE_CHECKING:  # slow to import, and prediction does without
+    pass
+
+
+def training_samples(data: Any, other: Any, **table: Any) -> tuple[Samples, list[str], list[str]]:
+    """Return labelled images and negatives as one, the collection of each, and what is odd.
+
+    A sub-folder of `data` that is given as negatives, too, is no class: that is where a folder
+    named "other" usually is.
+
+    Parameters
+    ----------
+    data : folder, CSV file, DataFrame or Samples
+        Labelled images.
+    other : folder, images, a list of these, or None
+        Negatives.
+    **table
+        For `load_samples`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there are no labelled images.
+    """
+    if data is None:
+        raise InvalidParameterError(
+            "The 'data' parameter must be a folder, a .csv or .tsv file, a DataFrame or a list of "
+            "images. Got None instead. Without images classes can only be given by a map of names."
+        )
+    samples = load_samples(data, **table)
+    if other is None:
+        return samples, [*samples.origins], []
+    inside = _folders_inside(data, other)
+    if inside:
+        kept = [
+            i
+            for i, source in enumerate(samples.sources)
+            if not any(_is_inside(os.path.realpath(str(source)), folder) for folder in inside)
+        ]
+        samples = replace(
+            samples.subset(kept), unlabelled=samples.unlabelled, skipped=samples.skipped
+        )
+    said = [
+        f"The folder {name!r} is among the classes and was given as negatives, so that it is no "
+        "class. If it is one, don't give it as negatives."
+        for name in sorted({os.path.relpath(folder, os.path.realpath(data)) for folder in inside})
+        if not odd_names([name])
+    ]
+    parts, names = [samples], [*samples.origins]
+    for name, part in collections(other):
+        parts.append(part)
+        names += [name] * len(part)
+    return Samples.concatenate(parts), names, said
+
+
+def root_of(data: Any) -> str | None:
+    """Return the folder that labelled images are from, None if they are from anything else."""
+    is_folder = isinstance(data, (str, os.PathLike)) and os.path.isdir(data)
+    return os.fspath(data) if is_folder else None
+
+
+def warned(report: TrainingReport, messages: Sequence[str]) -> TrainingReport:
+    """Give each message as a `DataWarning`, and return the report with all of them."""
+    for message in messages:
+        warnings.warn(message, DataWarning, stacklevel=4)
+    return replace(report, warnings=tuple(messages))
+
+
+def _folders_inside(data: Any, other: Any) -> list[str]:
+    """Return the folders among the negatives that are below the folder of the classes."""
+    folder = root_of(data)
+    if folder is None:
+        return []
+    many = isinstance(other, Iterable) and not isinstance(other, (str, bytes))
+    root = os.path.realpath(folder)
+    paths = [
+        os.path.realpath(item)
+        for item in (other if many else [other])
+        if isinstance(item, (str, os.PathLike)) and os.path.isdir(item)
+    ]
+    return [path for path in paths if path != root and _is_inside(path, root)]
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(os.path.join(folder, ""))
