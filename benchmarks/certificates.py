@@ -34,8 +34,9 @@ from scipy.stats import binomtest
 from outgroup import __version__
 from outgroup.calibration import Budget
 from outgroup.errors import InfeasibleTargetError
-from outgroup.model import TrainingSet, fit_model
+from outgroup.model import fit_model
 from outgroup.strategies import STRATEGIES
+from outgroup.training_set import TrainingSet
 
 N_CLASSES, N_KINDS, N_FRESH = 3, 4, 20_000
 CLASSES = ("a", "b", "c")

@@ -16,7 +16,7 @@ from outgroup.backbones import get_backbone
 from outgroup.classifier.negatives import embedded_garbage
 from outgroup.datasets import Samples, from_images
 from outgroup.embeddings import Embedder, EmbeddingCache
-from outgroup.model import TrainingSet
+from outgroup.training_set import TrainingSet
 
 PARTS = ("train", "test", "other_near", "pool", "test_unknown_near", "test_unknown_far")
 

@@ -31,8 +31,9 @@ from sklearn.datasets import load_digits
 
 from outgroup.errors import OutgroupError
 from outgroup.metrics import Rate
-from outgroup.model import TrainingSet, fit_model
+from outgroup.model import fit_model
 from outgroup.selection import LINEUP, choose_strategy, compare_strategies, select_strategy
+from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "selection.json"
 README = Path(__file__).parents[1] / "README.md"

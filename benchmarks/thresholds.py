@@ -30,8 +30,9 @@ from embedded import Embedded
 from scipy.stats import binom
 from setting import machine, versions
 
-from outgroup.model import TrainingSet, fit_model
+from outgroup.model import fit_model
 from outgroup.selection import LINEUP, choose_strategy
+from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "thresholds.json"
 N_NEGATIVES, N_FRESH = 800, 20_000

@@ -6,8 +6,9 @@ from scipy.stats import binomtest
 
 from outgroup.calibration import Budget
 from outgroup.errors import InfeasibleTargetError
-from outgroup.model import TrainingSet, fit_model
+from outgroup.model import fit_model
 from outgroup.strategies import STRATEGIES
+from outgroup.training_set import TrainingSet
 
 REPEATS = 40
 

@@ -8,12 +8,13 @@ from outgroup.binomial import upper_bound
 from outgroup.calibration import Budget
 from outgroup.detectors.relative_mahalanobis import RelativeMahalanobis
 from outgroup.errors import InfeasibleTargetError, InvalidDataError, InvalidParameterError
-from outgroup.model import OpenSetModel, TrainingSet, fit_model
+from outgroup.model import OpenSetModel, fit_model
 from outgroup.strategies import STRATEGIES, Features, FoldedRows, Scores, Strategy
 from outgroup.strategies.blend import Blend
 from outgroup.strategies.detector import DetectorStrategy
 from outgroup.strategies.sigmoid import Sigmoid
 from outgroup.strategies.softmax import Softmax
+from outgroup.training_set import TrainingSet
 
 
 def rows(n: int = 40, others: int = 0, seed: int = 0) -> tuple[np.ndarray, list[str | None]]:

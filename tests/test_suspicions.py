@@ -5,10 +5,11 @@ import pytest
 
 from outgroup import OpenSetClassifier
 from outgroup.errors import DataWarning
-from outgroup.model import TrainingSet, fit_model
+from outgroup.model import fit_model
 from outgroup.strategies.sigmoid import Sigmoid
 from outgroup.strategies.softmax import Softmax
 from outgroup.suspicions import odd_names, suspicious
+from outgroup.training_set import TrainingSet
 
 RNG = np.random.default_rng(0)
 

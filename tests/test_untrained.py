@@ -3,8 +3,8 @@ import pytest
 
 from outgroup.calibration import Budget
 from outgroup.errors import InfeasibleTargetError, InvalidParameterError
-from outgroup.model import TrainingSet
 from outgroup.strategies.imagenet import ImageNet
+from outgroup.training_set import TrainingSet
 from outgroup.untrained import calibrated_model, uncalibrated_model
 
 CLASSES = ("cat", "dog")

@@ -22,10 +22,10 @@ from outgroup.datasets import from_arrays
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.metrics import Rate
-from outgroup.model import TrainingSet
 from outgroup.plots import score_histogram
 from outgroup.strategies import head_input
 from outgroup.synthetic import random_squares
+from outgroup.training_set import TrainingSet
 
 KNOWN, NEGATIVE, UNSEEN = (0, 1, 2, 3, 4, 5), (6, 7), (8, 9)
 TRAIN_EACH, TEST_EACH = 100, 60

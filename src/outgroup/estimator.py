@@ -14,10 +14,11 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from outgroup.calibration import Budget
 from outgroup.datasets.values import is_missing
 from outgroup.errors import DataWarning, InvalidDataError
-from outgroup.model import OpenSetModel, TrainingSet, fit_model
+from outgroup.model import OpenSetModel, fit_model
 from outgroup.predictions import Predictions
 from outgroup.selection import select_strategy
 from outgroup.suspicions import suspicious
+from outgroup.training_set import TrainingSet
 
 FLOATS = (np.float64, np.float32)
 BOOLS = (bool, np.bool_)

@@ -6,10 +6,9 @@ scores, fit to everything. Predicting needs NumPy alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +17,15 @@ from outgroup.calibration import (
     Budget,
     Certificate,
     HeldOut,
-    assign_folds,
     choose_threshold,
     describe_threshold,
 )
-from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.errors import InvalidParameterError
 from outgroup.neighbours import NEAREST
 from outgroup.predictions import Predictions
 from outgroup.reasons import Reasons, learn_reasons
 from outgroup.strategies import Features, FoldedRows, Strategy
+from outgroup.training_set import TrainingSet, deal, units_in
 
 OTHERS = "images like your negatives"
 
@@ -126,162 +125,6 @@ class OpenSetModel:
         return np.sort(self.known_scores)
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """Embeddings with what is known about them, checked.
-
-    Parameters
-    ----------
-    features : mapping of str to ndarray of shape (n, d)
-        Embeddings by layer, finite.
-    y : ndarray of shape (n,), int64
-        Class index of each image, -1 for negatives.
-    classes : tuple of str
-        Names of the K classes.
-    groups : sequence of (str or None) or None, length n
-        Images with the same group are never split; None stands alone.
-    origins : sequence of str or None, length n
-        Folder or source of each image; negatives of one folder are held out together.
-    paths : sequence of (str or None) or None, length n
-        Where each image comes from; None: the rows are those of an array.
-    collections : sequence of str or None, length n
-        Which of the given collections of negatives an image is of: what they are reported by.
-    probes : mapping of str to (mapping of str to ndarray)
-        Embeddings of images of no class, by name, that nothing ever learns from: what a comparison
-        of strategies meets besides.
-    learned_from : bool, default=True
-        False if the images are only to calibrate what is known already: then a class may have one
-        image or none.
-
-    Raises
-    ------
-    InvalidDataError
-        If embeddings are not finite, lengths differ, there is no known image, or a class has fewer
-        than two images or groups to learn from.
-    """
-
-    features: Features
-    y: NDArray[np.int64]
-    classes: tuple[str, ...]
-    groups: Sequence[str | None] | None = None
-    origins: Sequence[str] | None = None
-    paths: Sequence[str | None] | None = None
-    collections: Sequence[str] | None = None
-    probes: Mapping[str, Features] = field(default_factory=dict)
-    learned_from: bool = True
-
-    def __post_init__(self) -> None:
-        for what in ("groups", "origins", "paths", "collections"):
-            there = getattr(self, what)
-            if there is not None and len(there) != len(self.y):
-                raise InvalidDataError(
-                    f"There must be one of {what!r} for each of the {len(self.y)} images. "
-                    f"Got {len(there)}."
-                )
-        for layer, values in self.features.items():
-            if len(values) != len(self.y):
-                raise InvalidDataError(
-                    f"Layer {layer!r} of the embeddings must have one row for each of the "
-                    f"{len(self.y)} labels. Got {len(values)}."
-                )
-            finite = np.isfinite(values).all(axis=1)
-            if not finite.all():
-                raise InvalidDataError(
-                    f"Layer {layer!r} of the embeddings has NaN or infinite values in "
-                    f"{int((~finite).sum())} rows. Leave these rows out."
-                )
-        if len(self.y) > 1 and all((v == v[0]).all() for v in self.features.values()):
-            raise InvalidDataError(
-                f"The embeddings of all {len(self.y)} images are the same, so that they can't be "
-                "told apart. Look whether the images are blank, or copies of one."
-            )
-        if not (self.y >= 0).any():
-            raise InvalidDataError(
-                "There are no known images: every label is None, which means other. Label the "
-                "images of at least one class."
-            )
-        if not self.learned_from:
-            return
-        counts = np.bincount(self.y[self.y >= 0], minlength=len(self.classes))
-        for name, count in zip(self.classes, counts, strict=True):
-            if count < 2:
-                raise InvalidDataError(
-                    f"Class {name!r} has {count} readable images. At least 2 are needed to hold "
-                    "one out, and some 30 for a good model: add images, or leave the class out."
-                )
-        units = self.units
-        if units is None:
-            return
-        for k, name in enumerate(self.classes):
-            if len(np.unique(units[self.y == k])) < 2:
-                raise InvalidDataError(
-                    f"All images of class {name!r} are of one group. At least 2 groups are needed "
-                    "to hold one out: add images of another, or leave the class out."
-                )
-
-    @classmethod
-    def from_labels(
-        cls,
-        features: Features,
-        labels: Sequence[str | None],
-        groups: Sequence[str | None] | None = None,
-        origins: Sequence[str] | None = None,
-        paths: Sequence[str | None] | None = None,
-        collections: Sequence[str] | None = None,
-        probes: Mapping[str, Features] | None = None,
-        classes: Sequence[str] | None = None,
-    ) -> TrainingSet:
-        """Make one from class names, None being other; the classes are sorted by name.
-
-        If `classes` are given, they are known already, and the images only calibrate.
-        """
-        there = {str(label) for label in labels if label is not None}
-        names = tuple(sorted(there if classes is None else classes))
-        strange = sorted(there - {*names})
-        if strange:
-            raise InvalidDataError(
-                f"There are images labelled {', '.join(map(repr, strange))}, and the classes are "
-                f"{', '.join(map(repr, names))}. Add these to the classes, or leave the images out."
-            )
-        index: dict[str | None, int] = {name: i for i, name in enumerate(names)}
-        y = np.array([index.get(label, -1) for label in labels], dtype=np.int64)
-        learned_from = classes is None
-        more = (paths, collections, probes or {}, learned_from)
-        return cls(features, y, names, groups, origins, *more)
-
-    @property
-    def units(self) -> NDArray[np.str_] | None:
-        """What a bound counts: the group of each image, or the image itself if it has none.
-
-        None if no image has a group.
-        """
-        if self.groups is None or all(group is None for group in self.groups):
-            return None
-        return np.array(
-            [f"image {i}" if g is None else f"group {g}" for i, g in enumerate(self.groups)]
-        )
-
-
-class Foldable(Protocol):
-    """What folds are dealt by, as `TrainingSet` has it."""
-
-    @property
-    def y(self) -> NDArray[np.int64]:
-        """What known images are spread by, -1 for negatives."""
-
-    @property
-    def groups(self) -> Sequence[str | None] | None:
-        """Group of each image."""
-
-    @property
-    def origins(self) -> Sequence[str] | None:
-        """Folder or source of each image."""
-
-    @property
-    def units(self) -> NDArray[np.str_] | None:
-        """What a bound counts."""
-
-
 def fit_model(
     data: TrainingSet,
     strategy: Strategy,
@@ -325,10 +168,10 @@ def fit_model(
             "threshold can part them. Take another strategy or detector (of a single class "
             "'one-class'), or other images, if these are all alike."
         )
-    known_held = HeldOut(held_out[known], _rows(data.units, known))
+    known_held = HeldOut(held_out[known], units_in(data, known))
     others_held = None
     if not known.all():  # also where the strategy does not learn from them
-        others_held = HeldOut(held_out[~known], _rows(data.units, ~known), OTHERS)
+        others_held = HeldOut(held_out[~known], units_in(data, ~known), OTHERS)
     if strategy.fixed_threshold is None:
         calibration = choose_threshold(known_held, others_held, budget)
     else:
@@ -376,44 +219,3 @@ def check_suits(strategy: Strategy, data: TrainingSet) -> None:
             f"{data.classes[0]!r}. Take 'one-class', 'blend' or 'detector', to which one class is "
             "enough, or give negatives to a strategy that learns from them."
         )
-
-
-def deal(
-    data: Foldable, n_folds: int, seed: int, min_folders: int | None = None
-) -> NDArray[np.int64]:
-    """Deal known images by class, and negatives by folder so that each meets unseen kinds.
-
-    Parameters
-    ----------
-    data : Foldable
-        A training set.
-    n_folds, seed : int
-        As for `fit_model`.
-    min_folders : int or None
-        Folders of negatives from which on they are held out whole; None: as many as folds, because
-        with fewer some models would see hardly any kind of negative.
-
-    Returns
-    -------
-    ndarray of shape (n,), int64
-    """
-    known = data.y >= 0
-    folds = np.empty(len(known), dtype=np.int64)
-    folds[known] = assign_folds(data.y[known], n_folds, _rows(data.units, known), seed)
-    if not known.all():
-        grouped = data.groups is not None and any(
-            group is not None
-            for group, is_known in zip(data.groups, known, strict=True)
-            if not is_known
-        )
-        groups = _rows(data.units, ~known) if grouped else None
-        if groups is None and data.origins is not None:
-            origins = np.array(data.origins)[~known]
-            enough = n_folds if min_folders is None else min_folders
-            groups = origins if len(np.unique(origins)) >= enough else None
-        folds[~known] = assign_folds(data.y[~known], n_folds, groups, seed)
-    return folds
-
-
-def _rows(units: NDArray[np.str_] | None, mask: NDArray[np.bool_]) -> NDArray[np.str_] | None:
-    return None if units is None else units[mask]

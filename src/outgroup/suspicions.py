@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration.certificate import percent
-from outgroup.model import OpenSetModel, TrainingSet
+from outgroup.model import OpenSetModel
+from outgroup.training_set import TrainingSet
 
 #: Names that people give to what is none of their classes, and that tables give to no label.
 NONE_OF_THEM = frozenset(

@@ -6,8 +6,9 @@ import numpy as np
 
 from outgroup.calibration import Budget, Certificate, HeldOut, choose_threshold
 from outgroup.errors import InvalidParameterError
-from outgroup.model import OTHERS, OpenSetModel, TrainingSet
+from outgroup.model import OTHERS, OpenSetModel
 from outgroup.strategies.imagenet import ImageNet
+from outgroup.training_set import TrainingSet
 
 
 def uncalibrated_model(classes: tuple[str, ...], strategy: ImageNet) -> OpenSetModel:

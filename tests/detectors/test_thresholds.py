@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from outgroup.detectors import DETECTORS, FeatureDetector, FittedLogitDetector, LogitDetector
-from outgroup.model import TrainingSet, fit_model
+from outgroup.model import fit_model
 from outgroup.selection import choose_strategy
+from outgroup.training_set import TrainingSet
 
 REPEATS = 30
 

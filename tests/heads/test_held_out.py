@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from outgroup.heads import HEADS
-from outgroup.model import TrainingSet, fit_model
+from outgroup.model import fit_model
 from outgroup.strategies import STRATEGIES
+from outgroup.training_set import TrainingSet
 
 REPEATS = 12
 STRATEGY = {

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from outgroup.model import OpenSetModel, TrainingSet, fit_model
+from outgroup.model import OpenSetModel, fit_model
 from outgroup.predictions import Predictions
 from outgroup.reasons import References, as_directions, learn_reasons
 from outgroup.reasons.reasons import Reasons, reached_by
 from outgroup.strategies import STRATEGIES
 from outgroup.strategies.blend import Blend
+from outgroup.training_set import TrainingSet
 
 D = 24
 #: All images have something in common, and classes differ in less, as embeddings of photos do.

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from outgroup.calibration import Budget
-from outgroup.model import TrainingSet
 from outgroup.selection import LINEUP, Comparison, compare_strategies, select_strategy
 from outgroup.selection.lineup import AUTO_LINEUP, DEFAULT
 from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES
 from outgroup.strategies import STRATEGIES
+from outgroup.training_set import TrainingSet
 
 NAMES = ("softmax", "detector", "sigmoid")
 

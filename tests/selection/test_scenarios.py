@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from outgroup.component import OTHER, UNSEEN
-from outgroup.model import TrainingSet
 from outgroup.selection.scenarios import MAX_SETS, scenarios
 from outgroup.selection.thinning import thinned
 from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES, SYNTHETIC
+from outgroup.training_set import TrainingSet
 
 
 def training_set(n_classes: int, n: int = 6, folders: int = 0, **more: Any) -> TrainingSet:

@@ -3,9 +3,10 @@ import pytest
 
 from outgroup.errors import InvalidParameterError
 from outgroup.metrics import auroc
-from outgroup.model import TrainingSet, fit_model
+from outgroup.model import fit_model
 from outgroup.strategies import FoldedRows
 from outgroup.strategies.imagenet import ImageNet
+from outgroup.training_set import TrainingSet
 
 P = np.array([[0.5, 0.2, 0.1, 0.2], [0.05, 0.05, 0.8, 0.1]])
 

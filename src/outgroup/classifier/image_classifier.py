@@ -9,7 +9,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 from PIL import Image
 
 from outgroup.artifact import Model, ModelContents, kind_of, load_model, save_model
@@ -21,7 +20,7 @@ from outgroup.classifier.training import TrainingReport, path_of
 from outgroup.datasets import Skipped, from_images
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import InvalidParameterError
-from outgroup.images import ImageSource
+from outgroup.images import ImageSource, is_one_image
 from outgroup.neighbours import NEAREST, neighbour_count
 from outgroup.predictions import Prediction
 
@@ -246,7 +245,7 @@ class ImageClassifier:
             One `Prediction` for one image, and `Predictions` for a folder or a sequence; with
             several labels or columns their kin in `outgroup.multilabel`.
         """
-        if _is_one_image(images):
+        if is_one_image(images):
             return self._predict_sources([images], nearest)[0]
         return self._predict_sources(list(from_images(images).sources), nearest)
 
@@ -397,11 +396,3 @@ class ImageClassifier:
 def load(path: str | os.PathLike[str], **options: Any) -> ImageClassifier:
     """Open a model file; short for `ImageClassifier.load`."""
     return ImageClassifier.load(path, **options)
-
-
-def _is_one_image(images: Any) -> bool:
-    if isinstance(images, np.ndarray):
-        return images.ndim < 4 and images.dtype.kind not in "OU"
-    if isinstance(images, (bytes, Image.Image)):
-        return True
-    return isinstance(images, (str, os.PathLike)) and not os.path.isdir(images)

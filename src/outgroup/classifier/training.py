@@ -15,8 +15,8 @@ from outgroup.datasets import Samples, Skipped
 from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidDataError
 from outgroup.images import ImageSource
-from outgroup.model import TrainingSet
 from outgroup.strategies import Features, take
+from outgroup.training_set import TrainingSet
 
 
 @dataclass(frozen=True)

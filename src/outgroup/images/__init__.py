@@ -23,7 +23,7 @@ from __future__ import annotations
 from outgroup.images.decoding import MAX_PIXELS, decode, load_image
 from outgroup.images.digests import content_digest
 from outgroup.images.preprocessing import Preprocessing
-from outgroup.images.sources import MAX_BYTES, ImageSource, read_source
+from outgroup.images.sources import MAX_BYTES, ImageSource, is_one_image, read_source
 
 __all__ = [
     "MAX_BYTES",
@@ -32,6 +32,7 @@ __all__ = [
     "Preprocessing",
     "content_digest",
     "decode",
+    "is_one_image",
     "load_image",
     "read_source",
 ]

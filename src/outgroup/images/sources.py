@@ -21,6 +21,21 @@ ImageSource: TypeAlias = (
 MAX_BYTES = 256 * 2**20
 
 
+def is_one_image(images: Any) -> bool:
+    """Say whether this is a single image, and not a folder or many images.
+
+    Examples
+    --------
+    >>> is_one_image("new.jpg"), is_one_image(["new.jpg"]), is_one_image(".")
+    (True, False, False)
+    """
+    if isinstance(images, np.ndarray):
+        return images.ndim < 4 and images.dtype.kind not in "OU"
+    if isinstance(images, (bytes, Image.Image)):
+        return True
+    return isinstance(images, (str, os.PathLike)) and not os.path.isdir(images)
+
+
 def read_source(
     source: ImageSource, *, max_bytes: int = MAX_BYTES
 ) -> bytes | Image.Image | npt.NDArray[Any]:

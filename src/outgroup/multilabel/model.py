@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from outgroup.calibration import Budget, Certificate
 from outgroup.errors import InvalidDataError
-from outgroup.model import deal
 from outgroup.multilabel.label_predictions import LabelPredictions
 from outgroup.multilabel.labelers import Labeler
 from outgroup.multilabel.thresholds import choose_thresholds, remarks
 from outgroup.multilabel.training_set import LabelTrainingSet
 from outgroup.strategies import Features, take
+from outgroup.training_set import deal
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from outgroup.calibration import Budget, Certificate
 from outgroup.errors import InfeasibleTargetError, InvalidDataError, InvalidParameterError
-from outgroup.model import OpenSetModel, TrainingSet, fit_model
+from outgroup.model import OpenSetModel, fit_model
 from outgroup.multilabel.output_predictions import OutputPredictions, output_class
 from outgroup.strategies import Features, Strategy, take
+from outgroup.training_set import TrainingSet
 
 
 @dataclass(frozen=True)

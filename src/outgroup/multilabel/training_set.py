@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.errors import InvalidDataError
-from outgroup.model import TrainingSet
 from outgroup.strategies import Features
+from outgroup.training_set import TrainingSet
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from outgroup.calibration import HeldOut, expected_threshold
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.errors import InvalidParameterError
 from outgroup.metrics import Rate
-from outgroup.model import TrainingSet, check_suits, deal
+from outgroup.model import check_suits
 from outgroup.selection.auto import choose_strategy
 from outgroup.selection.comparison import Comparison, StrategyResult, make_choice, source_rates
 from outgroup.selection.lineup import LINEUP
@@ -21,6 +21,7 @@ from outgroup.selection.scenarios import Scenario, scenarios
 from outgroup.selection.thinning import MAX_ROWS, thinned
 from outgroup.selection.unknowns import Unknowns
 from outgroup.strategies import FoldedRows, Scores, Strategy, take
+from outgroup.training_set import TrainingSet, deal
 
 #: Images that the time to score one is taken from, and that the model for it learns from.
 TIMED, LEARNED_FOR_TIMING = 256, 1_000

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from outgroup.calibration import HeldOut
 from outgroup.component import OTHER, UNSEEN
-from outgroup.model import TrainingSet, deal
 from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES, SYNTHETIC, Unknowns
 from outgroup.strategies import FoldedRows
+from outgroup.training_set import TrainingSet, deal
 
 #: With more classes than this, they are left out in this many sets and not one by one.
 MAX_SETS = 5

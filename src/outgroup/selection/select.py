@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from outgroup.calibration import Budget
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
-from outgroup.model import TrainingSet
 from outgroup.selection.auto import AUTO, choose_strategy, settle
 from outgroup.selection.compare import Progress, compare_strategies
 from outgroup.selection.comparison import Comparison
 from outgroup.selection.lineup import AUTO_LINEUP
 from outgroup.strategies import Strategy
+from outgroup.training_set import TrainingSet
 
 
 def select_strategy(

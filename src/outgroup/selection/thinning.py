@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.model import TrainingSet
 from outgroup.strategies import take
+from outgroup.training_set import TrainingSet
 
 #: Images that a comparison looks at, at most.
 MAX_ROWS = 6_000

@@ -13,8 +13,9 @@ from outgroup.datasets import Samples, Skipped, load_samples
 from outgroup.embeddings import ProgressBar
 from outgroup.errors import InvalidDataError
 from outgroup.images import ImageSource
-from outgroup.model import OpenSetModel, TrainingSet, fit_model
+from outgroup.model import OpenSetModel, fit_model
 from outgroup.suspicions import suspicious
+from outgroup.training_set import TrainingSet
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
     from outgroup.metrics import Evaluation
