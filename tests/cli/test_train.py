@@ -44,6 +44,15 @@ def test_train_writes_a_model_and_says_what_it_promises(
     assert f"Now: outgroup predict {out} FOLDER" in done.stdout
 
 
+def test_train_says_why_it_takes_what_it_takes(
+    run: Run, photos: Path, quick: str, tmp_path: Path
+) -> None:
+    result = run("train", photos, "--out", tmp_path / "model.outgroup", "--backbone", quick)
+    assert result.exit_code == 0
+    choice = library.load(tmp_path / "model.outgroup").contents.training.options["choice"]
+    assert choice["reason"] in " ".join(result.stdout.split())
+
+
 def test_train_takes_a_head_with_its_options_and_layers(
     run: Run, photos: Path, odds: Path, new: Path, quick: str, tmp_path: Path
 ) -> None:
@@ -104,6 +113,8 @@ def test_train_tells_machines_the_same(
     assert found["threshold"] == model.threshold
     assert found["certificate"] == model.certificate.to_dict()
     assert found["strategy"] == model.contents.model.strategy.name
+    assert found["choice"] == model.contents.training.options["choice"]
+    assert found["choice"]["name"].partition(":")[0] == found["strategy"]
     assert found["unreadable"] == found["skipped"] == found["contradictory"] == []
     assert found["n_unlabelled"] == 0
 

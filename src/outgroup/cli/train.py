@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,12 +76,13 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
     contents, report = classifier.contents, classifier.report
     assert report is not None
     tell_left_out(report)
-    model = contents.model
+    model, comparison = contents.model, classifier.comparison
     if json:
         print_json(
             {
                 "model": str(out),
                 "strategy": model.strategy.name,
+                "choice": None if comparison is None else asdict(comparison.choice),
                 "backbone": contents.backbone.name,
                 "classes": report.class_counts,
                 "n_others": report.n_others,
@@ -107,6 +109,8 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
         _show_map(classifier)
     console.print()
     console.print(f"Strategy: {model.strategy.name} ({model.strategy.summary}).")
+    if comparison is not None:
+        console.print(f"Chosen by what it does to unseen kinds. {comparison.choice.reason}")
     console.print(several.decision(model))
     console.print()
     for promise in model.certificate.promises:
