@@ -86,7 +86,10 @@ def measure(cases: Iterator[Case]) -> dict[str, dict[str, Any]]:
     promised: dict[str, list[bool]] = {name: [] for name in LINEUP}
     for number, (data, new, is_truth) in enumerate(cases):
         for name in LINEUP:
-            model = fit_model(data, choose_strategy(name))
+            strategy = choose_strategy(name)
+            if not {*strategy.needs_layers} <= {*data.features}:
+                continue
+            model = fit_model(data, strategy)
             rejected = int((model.strategy.score(new).other_score > model.threshold).sum())
             n, bound = len(new["last"]), model.certificate.promises[0].bound
             kept[name].append(1.0 - rejected / n)
@@ -104,6 +107,7 @@ def measure(cases: Iterator[Case]) -> dict[str, dict[str, Any]]:
             "promise_kept": int(np.sum(promised[name])),
         }
         for name in LINEUP
+        if kept[name]
     }
 
 
