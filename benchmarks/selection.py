@@ -117,7 +117,7 @@ def measure(split: Split) -> dict[str, Any]:
     compared = compare_strategies(split.data, LINEUP)
     seconds = time.perf_counter() - start
     start = time.perf_counter()
-    _, chosen = select_strategy("auto", split.data)
+    _, chosen, _ = select_strategy("auto", split.data)
     auto_seconds = time.perf_counter() - start
     rows = []
     for result in compared.results:

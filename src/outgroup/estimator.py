@@ -148,7 +148,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             tuple(str(label) for label in self.classes_),
             groups=padded_groups(groups, len(known), len(rows)),
         )
-        strategy, self.comparison_ = select_strategy(
+        strategy, self.comparison_, dealt = select_strategy(
             self.strategy,
             data,
             budget,
@@ -157,7 +157,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed=self.random_state,
         )
         self.model_: OpenSetModel = fit_model(
-            data, strategy, budget, self.n_folds, self.random_state
+            data, strategy, budget, self.n_folds, self.random_state, dealt
         )
         for message in suspicious(data, self.model_):
             warnings.warn(message, DataWarning, stacklevel=2)

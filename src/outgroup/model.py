@@ -131,6 +131,7 @@ def fit_model(
     budget: Budget | None = None,
     n_folds: int = 5,
     seed: int = 0,
+    rows: FoldedRows | None = None,
 ) -> OpenSetModel:
     """Fit a strategy and choose its threshold from held-out scores.
 
@@ -146,6 +147,9 @@ def fit_model(
         Each image is scored by a model that learned from the other folds.
     seed : int, default=0
         Seed of the folds.
+    rows : FoldedRows or None
+        The same training rows, dealt as `deal` does, and unseen rows behind them: what was
+        cross-fitted there is not cross-fitted again.
 
     Returns
     -------
@@ -160,8 +164,9 @@ def fit_model(
     """
     check_suits(strategy, data)
     y, known = data.y, data.y >= 0
-    rows = FoldedRows(data.features, y, deal(data, n_folds, seed))
-    class_scores, held_out = strategy.cross_fit(rows)
+    if rows is None:
+        rows = FoldedRows(data.features, y, deal(data, n_folds, seed))
+    class_scores, held_out = (scores[: len(y)] for scores in strategy.cross_fit(rows))
     if len(held_out) > 1 and np.ptp(held_out) <= 1e-9 * np.abs(held_out).max():
         raise InvalidParameterError(
             f"The strategy {strategy.name!r} gives all images the same other-score, so that no "

@@ -1,11 +1,21 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from outgroup.calibration import Budget
-from outgroup.selection import LINEUP, Comparison, compare_strategies, select_strategy
+from outgroup.heads.linear_sigmoid import LinearSigmoid
+from outgroup.heads.linear_softmax import LinearSoftmax
+from outgroup.model import fit_model
+from outgroup.selection import (
+    LINEUP,
+    Comparison,
+    choose_strategy,
+    compare_strategies,
+    select_strategy,
+)
 from outgroup.selection.lineup import AUTO_LINEUP, DEFAULT
 from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES
 from outgroup.strategies import STRATEGIES
@@ -127,7 +137,7 @@ def test_progress_is_told_up_to_the_end() -> None:
     told: list[float] = []
     compare_strategies(world(n=10), ("detector", "sigmoid"), progress=told.append)
     assert told == sorted(told)
-    assert (len(told), told[-1]) == (10, 1.0)
+    assert (len(told), told[-1]) == (2 + 4, 1.0)  # strategies at first, then scenarios
 
 
 def test_many_rows_are_thinned() -> None:
@@ -137,12 +147,35 @@ def test_many_rows_are_thinned() -> None:
 
 def test_auto_takes_what_the_comparison_chooses() -> None:
     data = world(others=80)
-    strategy, comparison = select_strategy("auto", data)
+    strategy, comparison, _ = select_strategy("auto", data)
     assert comparison is not None
     assert [result.name for result in comparison.results] == list(AUTO_LINEUP)
     assert strategy.name == comparison.choice.name.partition(":")[0]
-    named, nothing = select_strategy("detector:knn", data)
-    assert (named.name, nothing) == ("detector", None)
+    named, *nothing = select_strategy("detector:knn", data)
+    assert (named.name, nothing) == ("detector", [None, None])
+
+
+def test_what_the_comparison_has_cross_fitted_need_not_be_done_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = world(others=80)
+    strategy, comparison, rows = select_strategy("auto", data)
+    assert comparison is not None
+    alone = fit_model(data, choose_strategy(comparison.choice.name))
+    monkeypatch.setattr(LinearSigmoid, "cross_fit", None)  # it would fail if it were called
+    monkeypatch.setattr(LinearSoftmax, "cross_fit", None)
+    model = fit_model(data, strategy, rows=rows)
+    assert model.threshold == pytest.approx(alone.threshold, rel=0.02)
+    assert len(model.known_scores) == 160
+    assert len(model.other_scores) == 80
+
+
+def test_folds_that_only_a_comparison_deals_are_not_kept() -> None:
+    """With two folders of negatives they are held out whole there, and not in training."""
+    data = world(others=80)
+    two = replace(data, origins=["a" if i % 2 else "b" for i in range(240)])
+    assert select_strategy("auto", two)[2] is None
+    assert select_strategy("auto", data)[2] is not None
 
 
 def test_a_budget_that_was_asked_for_is_the_one_strategies_are_compared_at() -> None:

@@ -3,6 +3,7 @@
 To add one, write a module here with one class that derives from `Head` and registers itself.
 """
 
+from outgroup.heads._linear import one_thread
 from outgroup.heads.base import (
     HEADS,
     OTHER,
@@ -21,4 +22,5 @@ __all__ = [
     "Head",
     "SigmoidHead",
     "SoftmaxHead",
+    "one_thread",
 ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,7 @@ from numpy.typing import NDArray
 from outgroup.calibration import HeldOut, expected_threshold
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.errors import InvalidParameterError
+from outgroup.heads import one_thread
 from outgroup.metrics import Rate
 from outgroup.model import check_suits
 from outgroup.selection.auto import choose_strategy
@@ -28,6 +32,9 @@ TIMED, LEARNED_FOR_TIMING = 256, 1_000
 
 #: Share of groups among images above which groups are too small to say what a new one does.
 MOSTLY_ALONE = 0.8
+
+#: Scenarios in work at a time, at most: each needs memory of its own.
+MAX_THREADS = 4
 
 #: Called with a share of the work, from 0 to 1, when that is done.
 Progress = Callable[[float], None]
@@ -69,32 +76,96 @@ def compare_strategies(
     -------
     Comparison
     """
+    return compare_and_keep(
+        data,
+        lineup,
+        share=share,
+        n_folds=n_folds,
+        seed=seed,
+        max_rows=max_rows,
+        progress=progress,
+    )[0]
+
+
+def compare_and_keep(
+    data: TrainingSet,
+    lineup: Sequence[str] = LINEUP,
+    *,
+    share: float = DEFAULT_KNOWN_REJECTED,
+    n_folds: int = 5,
+    seed: int = 0,
+    max_rows: int = MAX_ROWS,
+    timed: bool = True,
+    progress: Progress | None = None,
+) -> tuple[Comparison, FoldedRows | None]:
+    """Do as `compare_strategies`, and keep the cross-fits of all parts on the training rows.
+
+    Parameters
+    ----------
+    data, lineup, share, n_folds, seed, max_rows, progress
+        As for `compare_strategies`.
+    timed : bool, default=True
+        Whether to measure the time to score an image.
+
+    Returns
+    -------
+    comparison : Comparison
+    rows : FoldedRows or None
+        For `fit_model`, which need not cross-fit the same parts again; None if it would deal the
+        rows into other folds.
+    """
     some = thinned(data, max_rows, seed)
     runs = {name: _Run(name, some, share, n_folds) for name in lineup}
-    all_scenarios = list(scenarios(some, n_folds, seed))
-    for i, scenario in enumerate(all_scenarios):
-        for j, run in enumerate(runs.values()):
-            run.meet(scenario)
-            if progress is not None:
-                progress((i + (j + 1) / len(runs)) / len(all_scenarios))
-        scenario.rows.forget()  # scores of all rows by all parts
+    first, *others = scenarios(some, n_folds, seed)
+    steps = len(others) + 1
+    for j, run in enumerate(runs.values()):
+        run.meet_first(first)
+        _tell(progress, (j + 1) / len(runs) / steps)
+    # Scenarios do not depend on each other. One thread in each product, as alone: the order of a
+    # sum must not depend on how busy the machine is.
+    with ThreadPoolExecutor(min(MAX_THREADS, _cores())) as pool, one_thread():
+        for i, accepted in enumerate(pool.map(partial(_meet_all, list(runs.values())), others)):
+            for run, of_run in zip(runs.values(), accepted, strict=True):
+                run.accepted += of_run
+            _tell(progress, (i + 2) / steps)
     mixed = _in_mixed_folds(some, n_folds, seed)
     if mixed is not None:
         for run in runs.values():
             run.meet_new_groups(mixed)
-    unknowns = Unknowns.concatenate(scenario.unknowns for scenario in all_scenarios)
+    unknowns = Unknowns.concatenate(scenario.unknowns for scenario in (first, *others))
     able = [run for run in runs.values() if run.problem is None]
     # one with a threshold of its own is not held to the share: what it accepts is paid otherwise
     able = [run for run in able if run.strategy.fixed_threshold is None] or able
-    accepted = [np.concatenate(run.accepted) for run in able]
-    return Comparison(
-        results=tuple(run.result(unknowns) for run in runs.values()),
-        choice=make_choice([run.name for run in able], accepted, unknowns),
+    comparison = Comparison(
+        results=tuple(run.result(unknowns, timed) for run in runs.values()),
+        choice=make_choice(
+            [run.name for run in able], [np.concatenate(run.accepted) for run in able], unknowns
+        ),
         share=share,
         n_compared=len(some.y),
         n_given=len(data.y),
         n_unknown=len(unknowns),
     )
+    same = some is data and np.array_equal(
+        first.rows.folds[: len(data.y)], deal(data, n_folds, seed)
+    )
+    return comparison, first.rows if same else None
+
+
+def _meet_all(runs: list[_Run], scenario: Scenario) -> list[list[NDArray[np.bool_]]]:
+    """Return what each strategy accepts in a scenario, nothing where it can't be fitted."""
+    accepted = [run.meet(scenario) for run in runs]
+    scenario.rows.forget()  # scores of all rows by all parts
+    return accepted
+
+
+def _tell(progress: Progress | None, share: float) -> None:
+    if progress is not None:
+        progress(share)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Run:
@@ -116,18 +187,27 @@ class _Run:
         except InvalidParameterError as error:
             self.problem = str(error)
 
-    def meet(self, scenario: Scenario) -> None:
-        """Fit in one scenario, and note what is accepted of what is unknown there."""
+    def meet_first(self, scenario: Scenario) -> None:
+        """Fit where all classes are known, and note what becomes of known and unknown images."""
         if self.problem is not None:
             return
-        strategy = self.strategy if not self.accepted else self.strategy.with_frozen_parts()
         before = scenario.rows.seconds
-        scores = strategy.cross_fit(scenario.rows)
+        scores = self.strategy.cross_fit(scenario.rows)
+        self.fit_seconds = scenario.rows.seconds - before
+        self._known(scenario, scores)
+        self.accepted = [self._accepted(scenario, scores)]
+
+    def meet(self, scenario: Scenario) -> list[NDArray[np.bool_]]:
+        """Return what is accepted where a class is unknown, with parts tuned as at first."""
+        if self.problem is not None:
+            return []
+        scores = self.strategy.with_frozen_parts().cross_fit(scenario.rows)
+        return [self._accepted(scenario, scores)]
+
+    def _accepted(self, scenario: Scenario, scores: Scores) -> NDArray[np.bool_]:
         threshold = self._threshold(scenario.known(scores.other_score))
-        if not self.accepted:  # all classes are known
-            self.fit_seconds = scenario.rows.seconds - before
-            self._known(scenario, scores)
-        self.accepted.append(scores.other_score[scenario.asked] <= threshold)
+        accepted: NDArray[np.bool_] = scores.other_score[scenario.asked] <= threshold
+        return accepted
 
     def _known(self, scenario: Scenario, scores: Scores) -> None:
         rows = scenario.rows
@@ -158,7 +238,7 @@ class _Run:
         threshold = self._threshold(HeldOut(scores.other_score[mixed.known]))
         self.shifted_rejected = Rate(self.known.rejected(threshold), self.known.n)
 
-    def result(self, unknowns: Unknowns) -> StrategyResult:
+    def result(self, unknowns: Unknowns, timed: bool) -> StrategyResult:
         """Return all that was measured."""
         if self.problem is not None:
             return StrategyResult(self.name, problem=self.problem)
@@ -173,7 +253,7 @@ class _Run:
             accepted=unknowns.mean(accepted) if some else None,
             standard_error=unknowns.standard_error(accepted) if some else None,
             fit_seconds=self.fit_seconds,
-            ms_per_image=_ms_per_image(self.strategy.frozen(), self.data),
+            ms_per_image=_ms_per_image(self.strategy.frozen(), self.data) if timed else None,
         )
 
 

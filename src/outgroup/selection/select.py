@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from outgroup.calibration import Budget
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.selection.auto import AUTO, choose_strategy, settle
-from outgroup.selection.compare import Progress, compare_strategies
+from outgroup.selection.compare import Progress, compare_and_keep
 from outgroup.selection.comparison import Comparison
 from outgroup.selection.lineup import AUTO_LINEUP
-from outgroup.strategies import Strategy
+from outgroup.strategies import FoldedRows, Strategy
 from outgroup.training_set import TrainingSet
 
 
@@ -24,7 +24,7 @@ def select_strategy(
     n_folds: int = 5,
     seed: int = 0,
     progress: Progress | None = None,
-) -> tuple[Strategy, Comparison | None]:
+) -> tuple[Strategy, Comparison | None, FoldedRows | None]:
     """Return the strategy of a name, or for "auto" the one that a comparison chooses.
 
     Parameters
@@ -48,14 +48,22 @@ def select_strategy(
         Unfitted.
     comparison : Comparison or None
         What the choice rests on; None if the strategy was named, or there is a single class.
+    rows : FoldedRows or None
+        What `fit_model` need not do again.
     """
     name = settle(name, len(data.classes))
     if name != AUTO or head is not None or layers is not None:
-        return choose_strategy(name, head, layers), None
-    comparison = compare_strategies(
-        data, AUTO_LINEUP, share=share_of(budget), n_folds=n_folds, seed=seed, progress=progress
+        return choose_strategy(name, head, layers), None, None
+    comparison, rows = compare_and_keep(
+        data,
+        AUTO_LINEUP,
+        share=share_of(budget),
+        n_folds=n_folds,
+        seed=seed,
+        timed=False,
+        progress=progress,
     )
-    return choose_strategy(comparison.choice.name), comparison
+    return choose_strategy(comparison.choice.name), comparison, rows
 
 
 def share_of(budget: Budget | None) -> float:

@@ -46,7 +46,7 @@ class OneClass(Task):
 
         training_set, report, fingerprint, said = self._load(data, other, means)
         with ProgressBar(100, means.progress, what="comparing, %") as bar:
-            chosen, comparison = select_strategy(
+            chosen, comparison, rows = select_strategy(
                 way.strategy,
                 training_set,
                 means.budget,
@@ -55,7 +55,7 @@ class OneClass(Task):
                 seed=means.seed,
                 progress=bar.show,
             )
-        model = fit_model(training_set, chosen, means.budget, seed=means.seed)
+        model = fit_model(training_set, chosen, means.budget, seed=means.seed, rows=rows)
         said += suspicious(training_set, model, root_of(data))
         return Learned(model, warned(report, said), fingerprint, comparison)
 
