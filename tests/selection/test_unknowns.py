@@ -4,7 +4,6 @@ import pytest
 from outgroup.selection.unknowns import (
     LEFT_OUT,
     NEGATIVES,
-    NEGLIGIBLE,
     Unknowns,
     choose,
     choose_nested,
@@ -86,11 +85,13 @@ def test_of_equals_the_simpler_is_taken() -> None:
     assert choose([same, same, same], MANY, default=2) == 0
 
 
-def test_a_difference_too_small_to_matter_is_none() -> None:
-    good = share_of_each(MANY, {})
-    almost = good.copy()
-    almost[: int(NEGLIGIBLE * len(MANY) / 4)] = True
-    assert choose([almost, good], MANY, default=1) == 0
+@pytest.mark.parametrize(("share", "taken"), [(0.3, 0), (0.004, 1)])
+def test_a_difference_too_small_to_matter_is_none(share: float, taken: int) -> None:
+    """A tenth of a point is nothing beside thirty, and a lot beside less than half a point."""
+    every = unknowns((NEGATIVES, "pool", [f"folder {i}" for i in range(400)], 50))
+    good = np.arange(len(every)) % 1000 < 1000 * share
+    almost = good | (np.arange(len(every)) % 1000 == 999)
+    assert choose([almost, good], every, default=1) == taken
 
 
 def test_where_little_is_shown_the_default_stays() -> None:

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 #: Kinds of unknowns. They teach different things, so each weighs the same, however many images.
 LEFT_OUT, NEGATIVES, SYNTHETIC = "left-out classes", "held-out negatives", "synthetic garbage"
 
-#: A simpler strategy is preferred where it is shown to accept no more than this share in addition.
-NEGLIGIBLE = 0.005
+#: A simpler strategy is preferred where it is shown to accept no more than this share in addition,
+#: nor this part of what the better one accepts: half a point is nothing beside twenty, and a lot
+#: beside one.
+NEGLIGIBLE, NEGLIGIBLE_PART = 0.005, 0.1
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def choose(
     The default stays unless another accepts less by more than one standard error of the difference
     (the rule of Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees,
     section 3.4.3). Then the simplest is taken that is shown to be as good: that accepts no more
-    than `NEGLIGIBLE` in addition, one standard error included. Where little is known nothing is
+    than is negligible in addition, one standard error included. Where little is known nothing is
     shown, and simplicity is no argument.
 
     Parameters
@@ -137,9 +139,10 @@ def choose(
     if default is not None:
         more, error = difference(default, taken)
         taken = default if more <= error else taken
+    margin = min(NEGLIGIBLE, NEGLIGIBLE_PART * shares[taken])
     for i in range(len(accepted)):
         more, error = difference(i, taken)
-        if more + error <= NEGLIGIBLE:
+        if more + error <= margin:
             return i
     return taken
 
