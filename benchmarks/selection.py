@@ -151,7 +151,8 @@ def measure(split: Split) -> dict[str, Any]:
     able = [row for row in rows if "problem" not in row]
     expected = [row["expected_accepted"] for row in able]
     near = [row["near_accepted"]["value"] for row in able]
-    true_accepted = {row["name"]: row["true_accepted"] for row in able}
+    budgeted = [row for row in able if choose_strategy(row["name"]).fixed_threshold is None]
+    true_accepted = {row["name"]: row["true_accepted"] for row in budgeted}
     assert chosen is not None
     picked, best = chosen.choice.name, min(true_accepted, key=lambda name: true_accepted[name])
     return {

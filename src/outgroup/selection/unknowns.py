@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 #: Kinds of unknowns. They teach different things, so each weighs the same, however many images.
 LEFT_OUT, NEGATIVES, SYNTHETIC = "left-out classes", "held-out negatives", "synthetic garbage"
 
+#: Standard errors by which another has to be better than what is taken for lack of evidence. (One,
+#: as in the rule of Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees,
+#: section 3.4.3, is soon reached by luck with a few classes left out and several to choose from.)
+SIGNIFICANT = 2.0
+
 #: A simpler strategy is preferred where it is shown to accept no more than this share in addition,
 #: nor this part of what the better one accepts: half a point is nothing beside twenty, and a lot
 #: beside one.
@@ -112,9 +117,8 @@ def choose(
 ) -> int:
     """Return which strategy to take.
 
-    The default stays unless another accepts less by more than one standard error of the difference
-    (the rule of Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees,
-    section 3.4.3). Then the simplest is taken that is shown to be as good: that accepts no more
+    The default stays unless another accepts less by more than `SIGNIFICANT` standard errors of the
+    difference. Then the simplest is taken that is shown to be as good: that accepts no more
     than is negligible in addition, one standard error included. Where little is known nothing is
     shown, and simplicity is no argument.
 
@@ -138,7 +142,7 @@ def choose(
     taken = int(np.argmin(shares))
     if default is not None:
         more, error = difference(default, taken)
-        taken = default if more <= error else taken
+        taken = default if more <= SIGNIFICANT * error else taken
     margin = min(NEGLIGIBLE, NEGLIGIBLE_PART * shares[taken])
     for i in range(len(accepted)):
         more, error = difference(i, taken)
