@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 #: Kinds of unknowns. They teach different things, so each weighs the same, however many images.
 LEFT_OUT, NEGATIVES, SYNTHETIC = "left-out classes", "held-out negatives", "synthetic garbage"
 
-#: Standard errors that it takes to show something. (One, as in the rule of Breiman, Friedman, Olshen
-#: and Stone 1984, Classification and Regression Trees, section 3.4.3, is soon reached by luck with a
-#: few classes left out and several strategies to choose from.)
+#: Standard errors that it takes to show something. (One, as in the rule of Breiman, Friedman,
+#: Olshen and Stone 1984, Classification and Regression Trees, section 3.4.3, is soon reached by luck
+#: with a few classes left out and several strategies to choose from.)
 SIGNIFICANT = 2.0
 
 #: A simpler strategy is preferred where it is shown to accept no more than this share in addition,
@@ -119,8 +119,8 @@ def choose(
 
     The default stays unless another accepts less by more than `SIGNIFICANT` standard errors of the
     difference. Then the simplest is taken that is shown to be as good: that accepts no more
-    than is negligible in addition, `SIGNIFICANT` standard errors included. Where little is known nothing is
-    shown, and simplicity is no argument.
+    than is negligible in addition, `SIGNIFICANT` standard errors included. Where little is known
+    nothing is shown, and simplicity is no argument.
 
     Parameters
     ----------
