@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 LEFT_OUT, NEGATIVES, SYNTHETIC = "left-out classes", "held-out negatives", "synthetic garbage"
 
 #: Standard errors that it takes to show something. (One, as in the rule of Breiman, Friedman,
-#: Olshen and Stone 1984, Classification and Regression Trees, section 3.4.3, is soon reached by luck
-#: with a few classes left out and several strategies to choose from.)
+#: Olshen and Stone 1984, Classification and Regression Trees, section 3.4.3, is soon reached by
+#: luck with a few classes left out and several strategies to choose from.)
 SIGNIFICANT = 2.0
 
 #: A simpler strategy is preferred where it is shown to accept no more than this share in addition,
