@@ -86,10 +86,12 @@ def test_the_python_examples_of_the_readme_run(
 ) -> None:
     monkeypatch.chdir(folder)
     rng = np.random.default_rng(0)
+    kind = np.repeat([0, 1, 2], [60, 60, 80])
+    rows = rng.normal(size=(200, 8)) + 6 * np.eye(8)[kind]
     names = {
-        "X": np.vstack([rng.normal(size=(60, 8)), rng.normal(size=(60, 8)) + 5]),
+        "X": rows[kind < 2],
         "y": ["cat"] * 60 + ["dog"] * 60,
-        "negatives": rng.normal(size=(80, 8)) - 5,
+        "negatives": rows[kind == 2],
         "X_new": rng.normal(size=(3, 8)),
     }
     examples = blocks("python")
