@@ -1,0 +1,7 @@
+"""Negatives without end: a collection of images that are none of the classes, kept on disk."""
+
+from __future__ import annotations
+
+from outgroup.pool.incoming import Incoming
+
+__all__ = ["Incoming"]
