@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 #: Kinds of unknowns. They teach different things, so each weighs the same, however many images.
 LEFT_OUT, NEGATIVES, SYNTHETIC = "left-out classes", "held-out negatives", "synthetic garbage"
 
-#: Standard errors that it takes to show something. (One, as in the rule of Breiman, Friedman,
-#: Olshen and Stone 1984, Classification and Regression Trees, section 3.4.3, is soon reached by
-#: luck with a few classes left out and several strategies to choose from.)
+#: Standard errors by which another strategy must be better than the default to be taken, as in the
+#: rule of Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, section
+#: 3.4.3.
+BETTER = 1.0
+
+#: Standard errors that it takes to show that a simpler strategy is as good: of several that are
+#: tried for it, one is soon within a single one by luck.
 SIGNIFICANT = 2.0
 
 #: A simpler strategy is preferred where it is shown to accept no more than this share in addition,
@@ -117,7 +121,7 @@ def choose(
 ) -> int:
     """Return which strategy to take.
 
-    The default stays unless another accepts less by more than `SIGNIFICANT` standard errors of the
+    The default stays unless another accepts less by more than `BETTER` standard errors of the
     difference. Then the simplest is taken that is shown to be as good: that accepts no more
     than is negligible in addition, `SIGNIFICANT` standard errors included. Where little is known
     nothing is shown, and simplicity is no argument.
@@ -142,7 +146,7 @@ def choose(
     taken = int(np.argmin(shares))
     if default is not None:
         more, error = difference(default, taken)
-        taken = default if more <= SIGNIFICANT * error else taken
+        taken = default if more <= BETTER * error else taken
     margin = min(NEGLIGIBLE, NEGLIGIBLE_PART * shares[taken])
     for i in range(len(accepted)):
         more, error = difference(i, taken)
