@@ -119,7 +119,33 @@ def test_classes_that_agree_by_chance_show_nothing() -> None:
     simple = share_of_each(FEW, dict.fromkeys("abc", 0.1))
     default = simple.reshape(3, 50)[:, ::-1].ravel()
     assert choose([simple, default], FEW, default=1) == 1
-    assert choose([simple, simple], FEW, default=1) == 0
+
+
+def test_few_images_that_are_answered_alike_show_nothing() -> None:
+    """Of the 150 that neither accepts the next may be accepted by one: more than is negligible."""
+    none = np.zeros(len(FEW), dtype=bool)
+    assert choose([none, none], FEW, default=1) == 1
+    many = unknowns(*((LEFT_OUT, c, [c], 5_000) for c in "abc"))
+    alike = share_of_each(many, dict.fromkeys("abc", 0.5))
+    assert choose([alike, alike], many, default=1) == 0
+
+
+def test_the_upper_bound_on_a_difference_holds_for_new_images() -> None:
+    """What two strategies answer differently once in 200 images is often not seen in 100."""
+    rng = np.random.default_rng(0)
+    unknown = unknowns((NEGATIVES, "x", [f"image {i}" for i in range(100)], 1))
+    bounds = [unknown.upper_bound((rng.random(100) < 0.005) * 1.0, 0.84) for _ in range(400)]
+    assert np.mean(np.array(bounds) >= 0.005) >= 0.84
+    assert unknown.uncertainty(np.zeros(100), 0.84) == 0.0  # which alone would not cover it
+
+
+def test_one_class_that_differs_is_one_standard_error_and_not_enough() -> None:
+    """However much better another strategy is on one class of three, two know of no difference."""
+    default = share_of_each(FEW, {"a": 0.9, "b": 0.1, "c": 0.1})
+    better_on_one = share_of_each(FEW, {"a": 0.0, "b": 0.1, "c": 0.1})
+    assert choose([better_on_one, default], FEW, default=1) == 1
+    better_on_all = share_of_each(FEW, {"a": 0.5, "b": 0.0, "c": 0.0})
+    assert choose([better_on_all, default], FEW, default=1) == 0
 
 
 def test_a_choice_that_may_not_look_at_rows_does_not() -> None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 #: Kinds of unknowns. They teach different things, so each weighs the same, however many images.
 LEFT_OUT, NEGATIVES, SYNTHETIC = "left-out classes", "held-out negatives", "synthetic garbage"
 
-#: Standard errors by which another strategy must be better than the default to be taken, as in the
-#: rule of Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, section
-#: 3.4.3.
-BETTER = 1.0
-
-#: Standard errors that it takes to show that a simpler strategy is as good: of several that are
-#: tried for it, one is soon within a single one by luck.
-SIGNIFICANT = 2.0
+#: Confidence, one-sided, with which another strategy must be better than the default to be taken,
+#: and a simpler one as good as a better one. That is one standard error where there are many
+#: classes and folders, as in the rule of Breiman, Friedman, Olshen and Stone 1984, Classification
+#: and Regression Trees, section 3.4.3, and more where there are few.
+SHOWN = 0.84
 
 #: A simpler strategy is preferred where it is shown to accept no more than this share in addition,
 #: nor this part of what the better one accepts: half a point is nothing beside twenty, and a lot
@@ -99,18 +97,65 @@ class Unknowns:
         classes. Few clusters may agree by chance, so it is at least what images drawn one by one
         would give.
         """
+        return float(np.sqrt(sum(variance for variance, _ in self._variances(values, rows))))
+
+    def uncertainty(
+        self, values: NDArray[Any], confidence: float, rows: NDArray[np.bool_] | None = None
+    ) -> float:
+        """Return how far below the weighted mean of `values` (n,) the true one may be, one-sided.
+
+        The standard error times a quantile of Student's t, whose degrees of freedom are those of
+        Welch and Satterthwaite: if all that differs is one class of three, that is one standard
+        error of difference whatever its size.
+
+        References
+        ----------
+        F. E. Satterthwaite, An Approximate Distribution of Estimates of Variance Components,
+        Biometrics Bulletin 2(6), 1946.
+        """
+        parts = [(variance, n - 1) for variance, n in self._variances(values, rows) if variance > 0]
+        total = sum(variance for variance, _ in parts)
+        if not total:
+            return 0.0
+        freedom = total**2 / sum(variance**2 / df for variance, df in parts)
+        return float(stdtrit(freedom, confidence) * np.sqrt(total))
+
+    def upper_bound(
+        self, values: NDArray[Any], confidence: float, rows: NDArray[np.bool_] | None = None
+    ) -> float:
+        """Return what the weighted mean of `values` (n,), in [-1, 1], is at most, one-sided.
+
+        Where all values are the same, as with two strategies that answer alike, the next one may
+        still differ: with probability `confidence` less than 1 - (1 - confidence)^(1 / n) of them
+        do, about 2 in n. So forty-five images can't show that a strategy is as good as another.
+        """
         weights = self.weights(rows)
-        used = weights > 0
-        stratum = np.where(self.kind == LEFT_OUT, self.kind, _joined(self.kind, self.source))
-        variance = 0.0
-        for name in np.unique(stratum[used]):
-            inside = used & (stratum == name)
+        unseen = 0.0
+        for inside in self._strata(weights > 0):
+            if (values[inside] == values[inside][0]).all():
+                share = 1.0 - (1.0 - confidence) ** (1.0 / int(inside.sum()))
+                unseen += (weights[inside].sum() * share) ** 2
+        known = self.uncertainty(values, confidence, rows)
+        return float(weights @ values + np.sqrt(known**2 + unseen))
+
+    def _variances(
+        self, values: NDArray[Any], rows: NDArray[np.bool_] | None
+    ) -> Iterator[tuple[float, int]]:
+        """Yield for each stratum the variance that it gives the mean, and from how many parts."""
+        weights = self.weights(rows)
+        for inside in self._strata(weights > 0):
             w, v = weights[inside], values[inside].astype(np.float64)
             deviations = w * (v - (w @ v) / w.sum())
             _, cluster = np.unique(self.cluster[inside], return_inverse=True)
             sums = np.bincount(cluster, deviations).astype(np.float64)
-            variance += max(_of_sum(sums), _of_sum(deviations))
-        return float(np.sqrt(variance))
+            # of two estimates the larger, with the parts that it was made of
+            yield max((_of_sum(part), len(part)) for part in (sums, deviations))
+
+    def _strata(self, used: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+        """Yield the rows of all left-out classes, of each collection and each kind of garbage."""
+        stratum = np.where(self.kind == LEFT_OUT, self.kind, _joined(self.kind, self.source))
+        for name in np.unique(stratum[used]):
+            yield used & (stratum == name)
 
 
 def choose(
@@ -121,10 +166,9 @@ def choose(
 ) -> int:
     """Return which strategy to take.
 
-    The default stays unless another accepts less by more than `BETTER` standard errors of the
-    difference. Then the simplest is taken that is shown to be as good: that accepts no more
-    than is negligible in addition, `SIGNIFICANT` standard errors included. Where little is known
-    nothing is shown, and simplicity is no argument.
+    The default stays unless another accepts less, with confidence `SHOWN`. Then the simplest is
+    taken that is shown to be as good: that accepts no more than is negligible in addition, with
+    the same confidence. Where little is known nothing is shown, and simplicity is no argument.
 
     Parameters
     ----------
@@ -138,19 +182,14 @@ def choose(
         Those that may be looked at; None: all.
     """
     shares = [unknowns.mean(a, rows) for a in accepted]
-
-    def difference(i: int, j: int) -> tuple[float, float]:
-        values = accepted[i].astype(np.float64) - accepted[j]
-        return shares[i] - shares[j], unknowns.standard_error(values, rows)
-
+    numbers = [a.astype(np.float64) for a in accepted]
     taken = int(np.argmin(shares))
     if default is not None:
-        more, error = difference(default, taken)
-        taken = default if more <= BETTER * error else taken
+        uncertainty = unknowns.uncertainty(numbers[default] - numbers[taken], SHOWN, rows)
+        taken = default if shares[default] - shares[taken] <= uncertainty else taken
     margin = min(NEGLIGIBLE, NEGLIGIBLE_PART * shares[taken])
-    for i in range(len(accepted)):
-        more, error = difference(i, taken)
-        if more + SIGNIFICANT * error <= margin:
+    for i, simpler in enumerate(numbers[:taken]):
+        if unknowns.upper_bound(simpler - numbers[taken], SHOWN, rows) <= margin:
             return i
     return taken
 
