@@ -141,15 +141,15 @@ class Unknowns:
     def _variances(
         self, values: NDArray[Any], rows: NDArray[np.bool_] | None
     ) -> Iterator[tuple[float, int]]:
-        """Yield for each stratum the variance that it gives the mean, and from how many parts."""
+        """Yield for each stratum the variance that it gives the mean, and of how many clusters."""
         weights = self.weights(rows)
         for inside in self._strata(weights > 0):
             w, v = weights[inside], values[inside].astype(np.float64)
             deviations = w * (v - (w @ v) / w.sum())
             _, cluster = np.unique(self.cluster[inside], return_inverse=True)
             sums = np.bincount(cluster, deviations).astype(np.float64)
-            # of two estimates the larger, with the parts that it was made of
-            yield max((_of_sum(part), len(part)) for part in (sums, deviations))
+            n = len(sums) if len(sums) > 1 else len(deviations)
+            yield max(_of_sum(sums), _of_sum(deviations)), n
 
     def _strata(self, used: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
         """Yield the rows of all left-out classes, of each collection and each kind of garbage."""
