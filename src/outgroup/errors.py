@@ -9,6 +9,7 @@
     ├── UnreadableImageError  (ValueError)   one image that can't be decoded, with the reason
     ├── BackboneError         (RuntimeError) weights or a network that can't be used
     ├── ModelFileError        (ValueError)   a model file that is damaged, foreign or too new
+    ├── PoolSourceError       (RuntimeError) a source of negatives that broke off midway
     └── MissingExtraError     (ImportError)  an optional dependency; names the command to type
 
     DataWarning (UserWarning)                what is allowed in training data and rarely meant
@@ -60,6 +61,10 @@ class BackboneError(OutgroupError, RuntimeError):
 
 class ModelFileError(OutgroupError, ValueError):
     """A model file that is damaged, foreign or too new."""
+
+
+class PoolSourceError(OutgroupError, RuntimeError):
+    """A source of negatives that broke off midway; what it gave before stays usable."""
 
 
 class MissingExtraError(OutgroupError, ImportError):
