@@ -28,7 +28,7 @@ def sources(json: options.Json = False) -> None:
     named = [
         (
             f"hf:{one.name}",
-            f"{one.images:,} of {one.resolution} px, {_size(one.size)}",
+            f"{one.images:,}; {one.resolution}; {_size(one.size)}",
             one.terms_and_licence,
             _some(one.classes),
         )

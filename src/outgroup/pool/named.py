@@ -43,7 +43,7 @@ class NamedSet:
     images, size : int
         The number of images, and bytes to download.
     resolution : str
-        Width and height in pixels, about.
+        Width and height, about.
     terms : {"free", "non-commercial", "unclear"}
         What kind of licence it is.
     licence : str
@@ -86,7 +86,7 @@ class NamedSet:
 
 
 _HUB = "https://huggingface.co/datasets"
-_IMAGENET = "ImageNet's photos, for non-commercial research and education only"
+_IMAGENET = "ImageNet's photos, for research and education only"
 
 SETS = (
     NamedSet(
@@ -97,7 +97,7 @@ SETS = (
         "image",
         30_607,
         1_199_630_975,
-        "various",
+        "various sizes",
         UNCLEAR,
         "none is named; photos found by image search",
         "https://data.caltech.edu/records/nyy15-4j048",
@@ -115,7 +115,7 @@ SETS = (
         "image",
         5_640,
         629_499_529,
-        "270 to 1,060 wide",
+        "270 to 1,060 px wide",
         NON_COMMERCIAL,
         "made available for research purposes",
         "https://www.robots.ox.ac.uk/~vgg/data/dtd/",
@@ -134,7 +134,7 @@ SETS = (
         "image",
         27_000,
         92_078_756,
-        "64 x 64",
+        "64 x 64 px",
         FREE,
         "MIT",
         "https://github.com/phelber/eurosat",
@@ -149,7 +149,7 @@ SETS = (
         "image",
         101_000,
         5_059_972_308,
-        "512 at most",
+        "512 px at most",
         UNCLEAR,
         "Foodspotting's photos; beyond scientific fair use, ask their owners",
         "https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/",
@@ -167,7 +167,7 @@ SETS = (
         "image",
         13_394,
         347_951_372,
-        "320 or more",
+        "320 px or more",
         NON_COMMERCIAL,
         _IMAGENET,
         "https://github.com/fastai/imagenette",
@@ -185,7 +185,7 @@ SETS = (
         "image",
         8_189,
         346_200_000,
-        "500 to 1,020 wide",
+        "500 to 1,020 px wide",
         UNCLEAR,
         "unknown, says its card",
         "https://www.robots.ox.ac.uk/~vgg/data/flowers",
@@ -205,7 +205,7 @@ SETS = (
         "image",
         7_349,
         791_000_000,
-        "various",
+        "various sizes",
         FREE,
         "CC BY-SA 4.0",
         "https://www.robots.ox.ac.uk/~vgg/data/pets/",
@@ -223,7 +223,7 @@ SETS = (
         "image",
         31_500,
         425_300_000,
-        "256 x 256",
+        "256 x 256 px",
         UNCLEAR,
         "unknown, says its card; from Google Earth",
         "https://arxiv.org/abs/1703.00121",
@@ -242,7 +242,7 @@ SETS = (
         "image",
         13_000,
         231_000_000,
-        "96 x 96",
+        "96 x 96 px",
         NON_COMMERCIAL,
         _IMAGENET,
         "https://ai.stanford.edu/~acoates/stl10/",
@@ -260,7 +260,7 @@ SETS = (
         "image",
         110_000,
         160_600_000,
-        "64 x 64",
+        "64 x 64 px",
         NON_COMMERCIAL,
         _IMAGENET,
         "https://www.kaggle.com/c/tiny-imagenet",

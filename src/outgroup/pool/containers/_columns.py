@@ -116,7 +116,7 @@ def image_of_cell(cell: object, folder: str | None) -> tuple[ImageSource | None,
     (None, 'an empty row')
     """
     if isinstance(cell, dict):
-        cell = cell.get("bytes") or cell.get("path")
+        cell = cell["bytes"] if cell["bytes"] is not None else cell.get("path")
     if not cell:
         return None, "an empty row"
     if isinstance(cell, bytes):

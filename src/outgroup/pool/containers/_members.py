@@ -64,6 +64,20 @@ class _Sample:
     said: dict[str, Any] = field(default_factory=dict)
     given: int = 0
 
+    def add(self, file: ArchiveFile, name: str, ending: str, archive: str, log: Log) -> None:
+        """Take a file of this key: an image, or what is said beside one."""
+        if ending not in BESIDE:
+            self.images.append((name, file.read()))
+            return
+        self.beside.append(name)
+        if ending == "json":
+            self.said.update(_json(file, f"{archive}!{name}", log))
+
+    def is_full(self) -> bool:
+        """Tell whether no more should be held back."""
+        held = sum(len(image) for _, image in self.images)
+        return len(self.images) >= MAX_HELD or held >= MAX_HELD_BYTES
+
     def members(self, archive: str) -> Iterator[Member]:
         """Yield the images that are held back, and hold them no more."""
         source, group = (_text(self.said.get(name)) for name in ("source", "group"))
@@ -86,26 +100,24 @@ def members(files: Iterable[ArchiveFile], archive: str, log: Log) -> Iterator[Me
         Takes the files that are left out.
     """
     sample = _Sample("")
-    for file in files:
-        name = _clean(file.name)
-        reason = _unusable(file, name)
-        if reason is not None:
-            if reason:
-                log.skip(f"{archive}!{name}", reason)
-            continue
-        key, ending = _key(name)
-        if key != sample.key:
-            yield from _finished(sample, archive, log)
-            sample = _Sample(key)
-        if ending in BESIDE:
-            sample.beside.append(name)
-            if ending == "json":
-                sample.said.update(_json(file, f"{archive}!{name}", log))
-            continue
-        sample.images.append((name, file.read()))
-        held = sum(len(image) for _, image in sample.images)
-        if len(sample.images) >= MAX_HELD or held >= MAX_HELD_BYTES:
-            yield from sample.members(archive)
+    try:
+        for file in files:
+            name = _clean(file.name)
+            reason = _unusable(file, name)
+            if reason is not None:
+                if reason:
+                    log.skip(f"{archive}!{name}", reason)
+                continue
+            key, ending = _key(name)
+            if key != sample.key:
+                yield from _finished(sample, archive, log)
+                sample = _Sample(key)
+            sample.add(file, name, ending, archive, log)
+            if sample.is_full():
+                yield from sample.members(archive)
+    except Exception:  # damage: what is held back is whole
+        yield from sample.members(archive)
+        raise
     yield from _finished(sample, archive, log)
 
 

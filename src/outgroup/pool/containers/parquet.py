@@ -17,10 +17,12 @@ from outgroup.pool.containers.base import (
     StoredFile,
 )
 
-#: Held in memory at once, about; there may be a thousand images in a row group.
+#: Images held in memory at once, about; there may be a thousand in a row group.
 BATCH_BYTES = 32 << 20
 
-BUFFER = 1 << 20
+#: A column of a row group up to this size is read at once, as the hub's are meant to be: they are
+#: of 100 MB or so, and mostly one page. A larger one is read page by page through a small buffer.
+READ_WHOLE, BUFFER = 256 << 20, 1 << 20
 
 
 def _parquet() -> Any:
@@ -51,7 +53,7 @@ class ParquetContainer(Container):
         """Yield the images, row by row, from one row group after the other."""
         parquet = _parquet()
         with file.opener() as stored:
-            table = _open(parquet, stored)
+            table = _page_by_page(parquet, stored, _open(parquet, stored))
             name = image_column(table.schema_arrow, column, file.path)
             columns = [name, *text_columns(table.schema_arrow.names, name)]
             start = 0
@@ -74,12 +76,20 @@ class ParquetContainer(Container):
 
 def _open(parquet: Any, stored: Any) -> Any:
     try:
-        # Page by page: by default a whole row group would be read at once.
-        return parquet.ParquetFile(stored, buffer_size=BUFFER, pre_buffer=False)
+        return parquet.ParquetFile(stored)
     except Exception as error:
         raise DamagedError(
             f"no Parquet file, or one that was not copied in full ({type(error).__name__})"
         ) from error
+
+
+def _page_by_page(parquet: Any, stored: Any, table: Any) -> Any:
+    """Return the same file, opened so that its row groups are not read whole if they are large."""
+    metadata = table.metadata
+    sizes = (metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
+    if max(sizes, default=0) <= READ_WHOLE:
+        return table
+    return parquet.ParquetFile(stored, metadata=metadata, buffer_size=BUFFER, pre_buffer=False)
 
 
 def _row_group(
