@@ -134,7 +134,7 @@ def test_network_that_breaks_off_is_told(repositories: Path, png: PNG, monkeypat
 
     monkeypatch.setattr(hub, "HfFileSystem", Breaking)
     read = []
-    with pytest.raises(PoolSourceError, match=r"gave 1 images.*test-0\.parquet: timed out"):
+    with pytest.raises(PoolSourceError, match=r"gave 1 image.*test-0\.parquet: timed out"):
         read.extend(open_source("hf:dtd"))
     assert [i.image for i in read] == [png(2)]
 

@@ -99,9 +99,9 @@ def test_interrupt_is_not_caught(png: PNG) -> None:
 @pytest.mark.parametrize(
     ("item", "message"),
     [
-        ({"image": b"x"}, r"Item 1 is a dict.*such as item\['image'\]"),
+        ({"image": b"x"}, r"Item 1 is a dict.*such as \(item\['image'\] for"),
         (7, "Item 1 is a int"),
-        ((b"x", 3), "Item 1 is a tuple"),
+        ((b"x", 3), r"Item 1 is a tuple.*such as \(image for image, _ in"),
         (None, "Item 1 is a NoneType"),
     ],
 )

@@ -160,7 +160,7 @@ def test_damage_says_where_and_how_to_go_on(make_tar, png: PNG) -> None:
     with pytest.raises(PoolSourceError) as caught:
         list(open_source(path))
     message = str(caught.value)
-    assert message.startswith(f"{path} can't be read in full: it gave 1 images")
+    assert message.startswith(f"{path} can't be read in full: it gave 1 image")
     assert "breaks off there" in message
     assert "stays usable" in message
     assert "read the source again" in message

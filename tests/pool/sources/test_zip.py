@@ -78,6 +78,16 @@ def test_damaged_member_costs_one_image_and_is_told_at_the_end(tmp_path: Path, p
     assert [i.image for i in read] == [png(i) for i in (0, 1, 3, 4)]
 
 
+def test_damage_in_what_is_left_out_anyway_is_none(tmp_path: Path, png: PNG) -> None:
+    path = write(
+        tmp_path / "a.zip", {"__MACOSX/._1.png": png(2), "1.png": png(1)}, zipfile.ZIP_STORED
+    )
+    data = path.read_bytes()
+    where = data.index(png(2)) + 60
+    path.write_bytes(data[:where] + bytes([data[where] ^ 0xFF]) + data[where + 1 :])
+    assert [i.image for i in open_source(path)] == [png(1)]
+
+
 def test_cut_archive_is_damage(tmp_path: Path, png: PNG) -> None:
     path = write(tmp_path / "a.zip", {f"{i}.png": png(i) for i in range(5)})
     path.write_bytes(path.read_bytes()[:-40])

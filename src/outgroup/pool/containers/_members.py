@@ -16,7 +16,7 @@ from typing import Any
 from outgroup.datasets.values import file_name_text
 from outgroup.datasets.walking import is_hidden
 from outgroup.images import MAX_BYTES
-from outgroup.pool.containers.base import Log, Member
+from outgroup.pool.containers.base import DamagedMemberError, Log, Member
 
 #: Endings of what WebDataset keeps beside images; of these only "json" is read.
 BESIDE = frozenset(
@@ -47,7 +47,8 @@ class ArchiveFile:
     unusable : str or None
         Why it can't be taken, where that is so; empty for a folder, which nobody misses.
     read : callable
-        Returns its bytes.
+        Returns its bytes. Raises `DamagedMemberError` where the other entries can be read all the
+        same, and anything else where they can't.
     """
 
     name: str
@@ -112,7 +113,10 @@ def members(files: Iterable[ArchiveFile], archive: str, log: Log) -> Iterator[Me
             if key != sample.key:
                 yield from _finished(sample, archive, log)
                 sample = _Sample(key)
-            sample.add(file, name, ending, archive, log)
+            try:
+                sample.add(file, name, ending, archive, log)
+            except DamagedMemberError as error:
+                log.damaged(f"{archive}!{name}", error)
             if sample.is_full():
                 yield from sample.members(archive)
     except Exception:  # damage: what is held back is whole

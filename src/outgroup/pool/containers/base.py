@@ -113,6 +113,10 @@ class DamagedError(Exception):
     """A container that is not as it should be; caught where its file is known."""
 
 
+class DamagedMemberError(DamagedError):
+    """One member that is not as it should be, of a container whose others can be read."""
+
+
 CONTAINERS: Registry[Any] = Registry("container", "outgroup.pool.containers")
 
 

@@ -13,6 +13,7 @@ from outgroup.pool.containers.base import (
     CONTAINERS,
     Container,
     DamagedError,
+    DamagedMemberError,
     Log,
     Member,
     StoredFile,
@@ -44,21 +45,21 @@ class ZipContainer(Container):
                     "zip archive"
                 ) from error
             with archive:
-                yield from members(_entries(archive, file.path, log), file.path, log)
+                yield from members(_entries(archive), file.path, log)
 
 
-def _entries(archive: zipfile.ZipFile, path: str, log: Log) -> Iterator[ArchiveFile]:
+def _entries(archive: zipfile.ZipFile) -> Iterator[ArchiveFile]:
     for info in archive.infolist():
-        reason = _unusable(info)
-        data = b""
-        if reason is None and info.file_size <= MAX_BYTES:
-            try:
-                with archive.open(info) as member:
-                    data = member.read(MAX_BYTES + 1)
-            except Exception as error:  # of zlib, lzma, zipfile, the system; the others are whole
-                log.damaged(f"{path}!{info.filename}", error)
-                continue
-        yield ArchiveFile(info.filename, info.file_size, reason, partial(bytes, data))
+        read = partial(_read, archive, info)
+        yield ArchiveFile(info.filename, info.file_size, _unusable(info), read)
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    try:
+        with archive.open(info) as member:
+            return member.read(MAX_BYTES + 1)
+    except Exception as error:  # of zlib, lzma, zipfile, the system
+        raise DamagedMemberError(str(error) or type(error).__name__) from error
 
 
 def _unusable(info: zipfile.ZipInfo) -> str | None:

@@ -121,12 +121,13 @@ class ReadingLog:
         assert self._first is not None
         path, reason, error = self._first
         damage = "a part" if self._damaged == 1 else f"{self._damaged:,} parts"
+        images = "1 image" if self.given == 1 else f"{self.given:,} images"
         gave_up = (
             f" Nothing more was tried after {PATIENCE} of them in a row."
             if self._in_a_row >= PATIENCE
             else ""
         )
         raise PoolSourceError(
-            f"{self.name} can't be read in full: it gave {self.given:,} images, and {damage} can't "
+            f"{self.name} can't be read in full: it gave {images}, and {damage} can't "
             f"be read, first {path}: {reason}.{gave_up} {GO_ON}"
         ) from error

@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from outgroup.datasets.values import file_name_text
 from outgroup.errors import InvalidDataError, OutgroupError
+from outgroup.images import MAX_BYTES
 from outgroup.pool.containers import Container, Member, StoredFile, container_for
 from outgroup.pool.incoming import Incoming
 from outgroup.pool.sources._log import ReadingLog
@@ -82,7 +83,7 @@ def read_files(
     for file in files:
         container = container_for(file.path)
         if container is None:
-            image = file.path if file.folder is not None else _bytes(file, log)
+            image = file.path if file.folder is not None else _image_bytes(file, log)
             if image is not None:
                 yield Incoming(image, name or file.source, file_name_text(file.path))
             continue
@@ -110,10 +111,14 @@ def _members(
         log.damaged(file.path, error)
 
 
-def _bytes(file: StoredFile, log: ReadingLog) -> bytes | None:
+def _image_bytes(file: StoredFile, log: ReadingLog) -> bytes | None:
     try:
         with file.opener() as opened:
-            return opened.read()
+            data = opened.read(MAX_BYTES + 1)
     except Exception as error:  # of a network, mostly
         log.damaged(file.path, error)
         return None
+    if len(data) > MAX_BYTES:
+        log.skip(file.path, f"more than the {MAX_BYTES:,} bytes that are read of one image")
+        return None
+    return data

@@ -21,6 +21,10 @@ from outgroup.pool.sources._stored import folder_name
 from outgroup.pool.sources.base import SOURCES, PoolSource
 
 FIX = "Give paths, bytes, Pillow images, uint8 arrays, (image, source) pairs or Incoming"
+HINTS = {
+    Mapping: ", such as (item['image'] for item in items)",
+    tuple: ", such as (image for image, _ in items)",
+}
 
 
 @SOURCES.register("iterable")
@@ -98,7 +102,7 @@ class IterableSource(PoolSource):
                 return None
             source = source or folder_name(os.path.dirname(path))
             return Incoming(path, source, file_name_text(path))
-        hint = ", such as item['image']" if isinstance(item, Mapping) else ""
+        hint = next((fix for kind, fix in HINTS.items() if isinstance(item, kind)), "")
         raise InvalidDataError(
             f"Every item must be an image. Item {number:,} is a {type(item).__name__}. {FIX}{hint}."
         )
