@@ -16,7 +16,8 @@ from outgroup.errors import (
     MissingExtraError,
     PoolSourceError,
 )
-from outgroup.pool.named import NON_COMMERCIAL, SETS, UNCLEAR, overlaps, warn_of_overlaps
+from outgroup.pool.named import SETS, overlaps, warn_of_overlaps
+from outgroup.pool.named_sets import NON_COMMERCIAL, UNCLEAR
 from outgroup.pool.sources import open_source
 
 hub = pytest.importorskip("huggingface_hub", reason="extra hub is not installed")
