@@ -3,7 +3,8 @@
 The facts of each are from the pages named in `NamedSet.seen`, as they were found in a stored copy
 of the public web; the hub itself was not asked. They are for people to choose by: nothing is
 refused for them, and a set that has changed since is read as it is. Sets of which place, number or
-size could not be verified are not in the list.
+size could not be verified are not in the list. Sizes that a page rounds to megabytes are rounded
+here, and the words of `NamedSet.classes` are chosen by hand: they are the usual ones, not all.
 
 Terms are "unclear" where whoever published the set had no licence of the photographers to pass on,
 or names none. That may do for research, and not for a product.
@@ -243,6 +244,7 @@ SETS = (
         (
             f"{_HUB}/tanganke/stl10/tree/main/data",
             "https://tensorflow.org/datasets/catalog/stl10",
+            f"{_HUB}/Chiranjeev007/STL-10_Subset/commit/293369ba0d5368f87dde6f133fd20282d4a7d86c",
         ),
     ),
     NamedSet(
