@@ -145,12 +145,17 @@ def test_changelog_and_package_agree_on_the_version() -> None:
     assert f'version = "{outgroup.__version__}"' in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
-def test_every_strategy_head_and_detector_says_what_it_is_and_where_it_comes_from() -> None:
+def test_every_method_says_what_it_is_and_where_it_comes_from() -> None:
     from outgroup.detectors import DETECTORS
     from outgroup.heads import HEADS
     from outgroup.multilabel import LABELERS
     from outgroup.strategies import STRATEGIES
+    from outgroup.synthetic import GENERATORS
 
+    for name, generator in GENERATORS:
+        assert generator.name == name
+        assert generator.summary
+        assert generator.reference
     for registry in (STRATEGIES, LABELERS, HEADS, DETECTORS):
         for name, cls in registry:  # type: ignore[attr-defined]
             assert cls.name == name

@@ -143,7 +143,8 @@ def test_lists_fit_and_say_the_same_to_machines(run: Run, command: str) -> None:
         assert row["summary"]
         assert row.get("reference") or row.get("licence")
     if command == "methods":
-        assert {row["kind"] for row in listed} == {"strategy", "labeler", "head", "detector"}
+        kinds = {"strategy", "labeler", "head", "detector", "generator"}
+        assert {row["kind"] for row in listed} == kinds
 
 
 HOSTILE = ["[/red] [bold]", "a class with a name that is longer than a table has room for" * 2, "c"]

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from outgroup.datasets import Samples, from_images
 from outgroup.embeddings import Embedder
-from outgroup.synthetic import random_gradients, random_noise, random_squares
+from outgroup.synthetic import GENERATORS, made_from_nothing
 
 #: Images of each kind of garbage that a comparison of strategies meets.
 N_PROBES = 32
-
-GENERATORS = {"squares": random_squares, "noise": random_noise, "gradients": random_gradients}
 
 
 def collections(images: Any) -> Iterator[tuple[str, Samples]]:
@@ -54,10 +52,11 @@ def told_apart(images: Any) -> Iterator[Samples]:
 
 def embedded_garbage(embedder: Embedder, seed: int) -> dict[str, dict[str, NDArray[Any]]]:
     """Return the embeddings by layer of synthetic garbage, by kind."""
-    images = [draw(N_PROBES, seed=seed) for draw in GENERATORS.values()]
+    kinds = made_from_nothing()
+    images = [GENERATORS.get(kind)().draw(N_PROBES, seed=seed) for kind in kinds]
     embedded = embedder.embed(list(np.concatenate(images)))
     parts = {layer: np.split(values, len(images)) for layer, values in embedded.layers.items()}
-    return {kind: {layer: parts[layer][i] for layer in parts} for i, kind in enumerate(GENERATORS)}
+    return {kind: {layer: parts[layer][i] for layer in parts} for i, kind in enumerate(kinds)}
 
 
 def _is_folder(item: Any) -> bool:

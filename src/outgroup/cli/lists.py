@@ -10,19 +10,27 @@ import typer
 from outgroup.cli import options
 from outgroup.cli.output import print_json, results, table
 
+#: What the name of a kind alone would not say.
+TITLES = {
+    "labeler": "labeler: the strategy with --multi-label",
+    "generator": "generator: makes synthetic negatives",
+}
+
 
 def methods(json: options.Json = False) -> None:
-    """List strategies, labelers, heads and detectors, each with its source."""
+    """List strategies, labelers, heads, detectors and generators, each with its source."""
     from outgroup.detectors import DETECTORS
     from outgroup.heads import HEADS
     from outgroup.multilabel import LABELERS
     from outgroup.strategies import STRATEGIES
+    from outgroup.synthetic import GENERATORS
 
     kinds = {
         "strategy": STRATEGIES,
         "labeler": LABELERS,
         "head": HEADS,
         "detector": DETECTORS,
+        "generator": GENERATORS,
     }
     listed = [
         {"kind": kind, "name": name, "summary": cls.summary, "reference": cls.reference}
@@ -34,8 +42,9 @@ def methods(json: options.Json = False) -> None:
         return
     for kind in kinds:
         rows = [(m["name"], m["summary"], m["reference"]) for m in listed if m["kind"] == kind]
-        title = "labeler: the strategy with --multi-label" if kind == "labeler" else kind
-        results().print(table(title, ("name", "what it does", "source"), rows, numbers=False))
+        results().print(
+            table(TITLES.get(kind, kind), ("name", "what it does", "source"), rows, numbers=False)
+        )
         results().print()
 
 

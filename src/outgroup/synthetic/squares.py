@@ -7,6 +7,10 @@ from numpy.typing import NDArray
 
 from outgroup.errors import InvalidParameterError
 from outgroup.synthetic._checks import whole_numbers
+from outgroup.synthetic._stream import Stream, blocks
+from outgroup.synthetic.base import GENERATORS, Generator
+
+BLOCK = 16
 
 
 def random_squares(
@@ -49,23 +53,53 @@ def random_squares(
         raise InvalidParameterError(
             f"The 'p_split' parameter must be between 0 and 1. Got {p_split!r} instead."
         )
+    levels = [1]  # squares a side
+    while size // (2 * levels[-1]) >= min_side:
+        levels.append(2 * levels[-1])
     images = np.empty((n, size, size, 3), dtype=np.uint8)
-    for i in range(n):
-        images[i] = _one(np.random.default_rng([seed, i]), size, min_side, p_split)
+    stream = Stream(seed)
+    place = np.arange(size) * levels[-1] // size
+    for block in blocks(n, BLOCK):
+        colours = _colours(stream, block.stop - block.start, levels, p_split)
+        rows = colours.take(place, axis=2).reshape(len(colours), levels[-1], size * 3)
+        images[block] = rows.take(place, axis=1).reshape(-1, size, size, 3)
     return images
 
 
-def _one(rng: np.random.Generator, size: int, min_side: int, p_split: float) -> NDArray[np.uint8]:
-    colours = rng.integers(0, 256, (1, 1, 3), dtype=np.uint8)
-    split = np.ones((1, 1), dtype=bool)  # an image of one colour would be no squares at all
-    cells = 1
-    while size // (2 * cells) >= min_side and split.any():
-        cells *= 2
-        split = split.repeat(2, axis=0).repeat(2, axis=1)
-        new = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
-        old = colours.repeat(2, axis=0).repeat(2, axis=1)
+def _colours(stream: Stream, n: int, levels: list[int], p_split: float) -> NDArray[np.uint8]:
+    """Return the colours of the smallest squares, (n, side, side, 3)."""
+    drawn = stream.take(n, sum(5 * side * side for side in levels))
+    colours = drawn[:, :3].reshape(n, 1, 1, 3)
+    split = np.ones((n, 1, 1), dtype=bool)  # an image of one colour would be no squares at all
+    at = 5
+    for side in levels[1:]:
+        area = side * side
+        new = drawn[:, at : at + 3 * area].reshape(n, side, side, 3)
+        chance = drawn[:, at + 3 * area : at + 5 * area].astype(np.uint32).reshape(n, side, side, 2)
+        at += 5 * area
+        split = split.repeat(2, axis=1).repeat(2, axis=2)
+        old = colours.repeat(2, axis=1).repeat(2, axis=2)
         colours = np.where(split[..., np.newaxis], new, old)
         # the four parts of a square decide one by one whether they go on
-        split &= rng.random((cells, cells)) < p_split
-    index = np.arange(size) * cells // size
-    return colours[index][:, index]
+        split &= chance[..., 0] * 256 + chance[..., 1] < p_split * 65536
+    return colours
+
+
+@GENERATORS.register("squares")
+class Squares(Generator):
+    """Recursive random squares, see `random_squares`."""
+
+    name = "squares"
+    summary = "squares in squares, down to barely visible ones"
+    reference = "recursive subdivision, as in quadtrees (Finkel, Bentley 1974)"
+
+    def draw(
+        self,
+        n: int,
+        size: int = 224,
+        *,
+        images: NDArray[np.uint8] | None = None,
+        seed: int = 0,
+    ) -> NDArray[np.uint8]:
+        """Draw images; see `Generator.draw`."""
+        return random_squares(n, size, seed=seed)
