@@ -91,7 +91,11 @@ def test_kinds_take_turns() -> None:
     assert names == ["gradients", "noise", "squares", "gradients", "noise", "squares", "gradients"]
     np.testing.assert_array_equal(images[1::3], drawn("noise", 2, seed=4))
     np.testing.assert_array_equal(draw(5, 32, seed=4)[0], images[:5])
-    assert draw(5, 32, images=KNOWN)[1] == NAMES
+    assert draw(3, 32, images=KNOWN)[1] == made_from_nothing()  # others have to be asked for
+    images, names = draw(5, 32, kinds=NAMES, images=KNOWN, seed=4)
+    assert names == NAMES
+    for image, name in zip(images, names, strict=True):
+        np.testing.assert_array_equal(image, drawn(name, 1, seed=4)[0])
     images, names = draw(3, 32, kinds=["squares"])
     assert names == ["squares"] * 3
     np.testing.assert_array_equal(images, drawn("squares", 3))

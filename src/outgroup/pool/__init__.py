@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from outgroup.pool.incoming import Incoming
+from outgroup.pool.mixing import Mixer, mix
 
-__all__ = ["Incoming"]
+__all__ = ["Incoming", "Mixer", "mix"]

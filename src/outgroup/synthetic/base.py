@@ -79,7 +79,9 @@ def draw(
     size : int, default=224
         Side in pixels.
     kinds : sequence of str or None
-        Names of generators; None: all that can be used with what is given.
+        Names of generators; None: those that need no images. What is made of the known images is
+        still known to a network that has learned from photographs, and as negatives it does
+        harm: with them look-alikes are taken for a known class more often, see docs/negatives.md.
     images : ndarray of shape (m, height, width, 3), uint8, or None
         The user's images, for the kinds that are made out of them; no side under `size`.
     seed : int, default=0
@@ -104,7 +106,7 @@ def draw(
     """
     whole_numbers(n=(n, 0), size=(size, 1), seed=(seed, 0))
     if kinds is None:
-        kinds = made_from_nothing() if images is None else GENERATORS.names()
+        kinds = made_from_nothing()
     if isinstance(kinds, str) or not kinds:
         raise InvalidParameterError(
             f"The 'kinds' parameter must be a list of names of generators. Got {kinds!r} instead."
