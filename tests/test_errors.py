@@ -11,6 +11,7 @@ KINDS = [
     (errors.UnreadableImageError, ValueError),
     (errors.BackboneError, RuntimeError),
     (errors.ModelFileError, ValueError),
+    (errors.PoolError, RuntimeError),
 ]
 
 

@@ -59,6 +59,7 @@ def test_public_surface_is_frozen() -> None:
         "MultiLabelOpenSetClassifier",
         "MultiOutputOpenSetClassifier",
         "OpenSetClassifier",
+        "Pool",
         "Prediction",
         "Predictions",
         "__version__",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outgroup.classifier import ImageClassifier, load
     from outgroup.estimator import OpenSetClassifier
+    from outgroup.pool import Pool
     from outgroup.predictions import Prediction, Predictions
     from outgroup.several_estimators import (
         MultiLabelOpenSetClassifier,
@@ -27,6 +28,7 @@ _EXPORTS = {
     "MultiLabelOpenSetClassifier": "outgroup.several_estimators",
     "MultiOutputOpenSetClassifier": "outgroup.several_estimators",
     "OpenSetClassifier": "outgroup.estimator",
+    "Pool": "outgroup.pool",
     "Prediction": "outgroup.predictions",
     "Predictions": "outgroup.predictions",
     "load": "outgroup.classifier",
@@ -37,6 +39,7 @@ __all__ = [
     "MultiLabelOpenSetClassifier",
     "MultiOutputOpenSetClassifier",
     "OpenSetClassifier",
+    "Pool",
     "Prediction",
     "Predictions",
     "__version__",

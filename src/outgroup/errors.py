@@ -10,6 +10,7 @@
     ├── BackboneError         (RuntimeError) weights or a network that can't be used
     ├── ModelFileError        (ValueError)   a model file that is damaged, foreign or too new
     ├── PoolSourceError       (RuntimeError) a source of negatives that broke off midway
+    ├── PoolError             (RuntimeError) a pool that is damaged, foreign, in use, or full
     └── MissingExtraError     (ImportError)  an optional dependency; names the command to type
 
     DataWarning (UserWarning)                what is allowed in training data and rarely meant
@@ -65,6 +66,13 @@ class ModelFileError(OutgroupError, ValueError):
 
 class PoolSourceError(OutgroupError, RuntimeError):
     """A source of negatives that broke off midway; what it gave before stays usable."""
+
+
+class PoolError(OutgroupError, RuntimeError):
+    """A pool that is damaged, foreign, too new, in use elsewhere, or on a disk that is full.
+
+    Whatever was raised, the pool holds what it held before, or what was committed meanwhile.
+    """
 
 
 class MissingExtraError(OutgroupError, ImportError):

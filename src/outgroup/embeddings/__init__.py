@@ -11,8 +11,16 @@
 from __future__ import annotations
 
 from outgroup.embeddings.cache import CacheWarning, EmbeddingCache
-from outgroup.embeddings.embedder import Embedder
+from outgroup.embeddings.embedder import Embedder, namespace, usable_cores
 from outgroup.embeddings.progress import ProgressBar
 from outgroup.embeddings.result import Embeddings
 
-__all__ = ["CacheWarning", "Embedder", "EmbeddingCache", "Embeddings", "ProgressBar"]
+__all__ = [
+    "CacheWarning",
+    "Embedder",
+    "EmbeddingCache",
+    "Embeddings",
+    "ProgressBar",
+    "namespace",
+    "usable_cores",
+]

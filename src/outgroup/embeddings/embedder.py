@@ -80,11 +80,11 @@ class Embedder:
             )
         self.backbone = backbone
         self._cache = cache
-        self._threads = threads or _usable_cores()
+        self._threads = threads or usable_cores()
         self._progress = progress
         self._layers = dict(backbone.layers)
         self._size = sum(self._layers.values())
-        self._namespace = _namespace(backbone)
+        self._namespace = namespace(backbone)
 
     def embed(self, sources: Sequence[ImageSource]) -> Embeddings:
         """Embed images and return all rows at once.
@@ -205,15 +205,15 @@ class Embedder:
         return Embeddings({n: layer[: len(errors)] for n, layer in layers.items()}, errors, digests)
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Return the cores that this process may use, which a container or `taskset` may limit."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _namespace(backbone: Backbone) -> str:
-    """Return what the cache's keys begin with: all that decides the numbers beside the image."""
+def namespace(backbone: Backbone) -> str:
+    """Return what stands for all that decides the numbers beside the image, as 32 hex digits."""
     layers: Mapping[str, int] = backbone.layers
     parts = [backbone.digest, backbone.preprocessing.digest(), list(layers.items())]
     return hashlib.blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()

@@ -20,7 +20,7 @@ The usual calls, where a file is to be hashed and decoded but read only once:
 
 from __future__ import annotations
 
-from outgroup.images.decoding import MAX_PIXELS, decode, load_image
+from outgroup.images.decoding import MAX_PIXELS, decode, decode_with_size, load_image
 from outgroup.images.digests import content_digest
 from outgroup.images.preprocessing import Preprocessing
 from outgroup.images.sources import MAX_BYTES, ImageSource, is_one_image, read_source
@@ -32,6 +32,7 @@ __all__ = [
     "Preprocessing",
     "content_digest",
     "decode",
+    "decode_with_size",
     "is_one_image",
     "load_image",
     "read_source",

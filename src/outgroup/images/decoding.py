@@ -12,7 +12,7 @@ from outgroup.errors import UnreadableImageError
 from outgroup.images.arrays import image_from_array
 from outgroup.images.colours import to_rgb
 from outgroup.images.formats import identify
-from outgroup.images.metadata import STRIPPERS, Bare, make_upright
+from outgroup.images.metadata import SIDEWAYS, STRIPPERS, Bare, make_upright, orientation
 from outgroup.images.preprocessing import Preprocessing
 from outgroup.images.reasons import decoder_reasons
 from outgroup.images.resizing import resize_and_crop
@@ -98,16 +98,32 @@ def decode(
     >>> decode(np.zeros((480, 640), np.uint8))
     <PIL.Image.Image image mode=RGB size=640x480 at 0x...>
     """
+    return decode_with_size(source, min_side=min_side, max_pixels=max_pixels)[0]
+
+
+def decode_with_size(
+    source: ImageSource, *, min_side: int | None = None, max_pixels: int = MAX_PIXELS
+) -> tuple[Image.Image, tuple[int, int]]:
+    """Return an image as `decode` does, and the width and height it would have in full.
+
+    Examples
+    --------
+    >>> decode_with_size(np.zeros((480, 640), np.uint8))[1]
+    (640, 480)
+    """
     data = read_source(source)
     if isinstance(data, bytes):
         return _decode_file(data, min_side, max_pixels)
     with decoder_reasons("image"):
         image = image_from_array(data) if isinstance(data, np.ndarray) else data
         _check_pixels(image.size, max_pixels)
-        return make_upright(to_rgb(image), image.info.get("exif", b""))
+        upright = make_upright(to_rgb(image), image.info.get("exif", b""))
+        return upright, upright.size
 
 
-def _decode_file(data: bytes, min_side: int | None, max_pixels: int) -> Image.Image:
+def _decode_file(
+    data: bytes, min_side: int | None, max_pixels: int
+) -> tuple[Image.Image, tuple[int, int]]:
     kind = identify(data)
     with decoder_reasons(kind.name):
         bare = STRIPPERS.get(kind.name, Bare)(data)
@@ -116,10 +132,13 @@ def _decode_file(data: bytes, min_side: int | None, max_pixels: int) -> Image.Im
         image = factory(io.BytesIO(bare.data), "")
         if min_side is None or not bare.one_scan:
             _check_pixels(image.size, max_pixels)
+        size = image.size
         if min_side is not None:
             image.draft(None, (min_side, min_side))
             _check_pixels(image.size, max_pixels)
-        return make_upright(to_rgb(image), bare.exif or image.info.get("exif", b""))
+        exif = bare.exif or image.info.get("exif", b"")
+        turned = orientation(exif) in SIDEWAYS
+        return make_upright(to_rgb(image), exif), size[::-1] if turned else size
 
 
 def _check_pixels(size: tuple[int, int], max_pixels: int) -> None:

@@ -22,6 +22,7 @@ UPRIGHT = {  # EXIF orientation -> what makes it upright; 1 already is
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (5, 6, 7, 8)  # orientations whose width becomes the height
 ORIENTATION_TAG = 0x0112
 
 # JPEG markers (ITU T.81, table B.1). JFIF (APP0) and Adobe (APP14) say how colours are coded.

@@ -1,0 +1,231 @@
+"""From a source to the pool: what is new is prepared, embedded and added, in the source's order."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from outgroup.embeddings import Embedder, Embeddings, ProgressBar, usable_cores
+from outgroup.errors import InvalidDataError, InvalidParameterError, OutgroupError, PoolError
+from outgroup.pool.batch import Dealt, NewImage
+from outgroup.pool.incoming import Incoming
+from outgroup.pool.index import Index
+from outgroup.pool.preparing import Prepared, file_stamp, prepare, storable
+from outgroup.pool.records import Added, Unreadable
+from outgroup.pool.schema import DUPLICATE, UNREADABLE
+from outgroup.pool.stored_images import StoredForm
+from outgroup.pool.writing import Writer
+
+_AHEAD = 8  # images in preparation for each thread
+_CHUNK = 16  # embeddings that are taken over at a time
+_MOST_EVENTS = 4096  # what may wait for an embedding before it
+_LISTED = 100  # unreadable files that are named in the result
+
+
+class Building:
+    """Adds one source to a pool. Used once.
+
+    The order of the rows is that of the source, whatever the threads do, and what is committed is
+    always a beginning of it. Memory is bounded: a few images a thread, and one batch.
+
+    Parameters
+    ----------
+    writer : Writer
+        Entered, and not used by anybody else.
+    index : Index
+        An opening of the index of its own, so that looking up does not wait for a commit.
+    embedder : Embedder
+        Without a cache: the pool is one.
+    form : StoredForm
+        How images are kept.
+    name : str
+        What the source is called in messages.
+    """
+
+    def __init__(
+        self, writer: Writer, index: Index, embedder: Embedder, form: StoredForm, name: str
+    ) -> None:
+        self._writer = writer
+        self._index = index
+        self._embedder = embedder
+        self._form = form
+        self._name = name
+        self._added = Added()
+        self._broken: Exception | None = None
+        #: What was found out, in order; an image waits here for its embedding.
+        self._events: deque[NewImage | Dealt] = deque()
+        self._waiting = 0
+        #: Digests of what is not in the index yet, in the order of their rows.
+        self._pending: dict[str, tuple[str, str]] = {}
+
+    def run(self, source: Iterable[Incoming], bar: ProgressBar) -> Added:
+        """Add what the source gives.
+
+        Raises
+        ------
+        InvalidDataError
+            If it gives nothing at all.
+        InvalidParameterError
+            If it gives something else than `Incoming`.
+        PoolError
+            If the source breaks off, or the pool can't be written. What was read before is kept.
+        """
+        start = time.monotonic()
+        self._bar = bar
+        threads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="outgroup-prepare")
+        try:
+            self._prepared = self._prepare(threads, iter(source))
+            self._left = True
+            while self._left:
+                for table in self._embedder.stream(self._new_images(), _CHUNK):
+                    self._take(table)
+        except PoolError:  # it can't be written to
+            raise
+        except Exception:
+            self._writer.commit()
+            raise
+        finally:
+            threads.shutdown(cancel_futures=True)
+        self._writer.commit()
+        self._added.seconds = time.monotonic() - start
+        self._complain()
+        return self._added
+
+    def _complain(self) -> None:
+        error, seen = self._broken, self._added.seen
+        if isinstance(error, InvalidParameterError):
+            raise error
+        if error is not None:
+            what = str(error) if isinstance(error, OutgroupError) else f"{_text(error)}"
+            raise PoolError(
+                f"{self._name} broke off after {seen:,} images: {what}. They are kept: run the "
+                "same command again to go on from there."
+            ) from error
+        if seen == 0:
+            raise InvalidDataError(f"{self._name}: there is no image in it.")
+
+    def _incoming(self, source: Iterator[Incoming]) -> Iterator[tuple[Incoming, str | None]]:
+        """Yield what the source gives and is not known by its place alone, until it breaks off."""
+        while True:
+            try:
+                incoming = next(source)
+            except StopIteration:
+                return
+            except Exception as error:
+                self._broken = error
+                return
+            if not isinstance(incoming, Incoming):
+                self._broken = InvalidParameterError(
+                    "The 'source' parameter must give outgroup.pool.Incoming. Got "
+                    f"{type(incoming).__name__} instead."
+                )
+                return
+            stamp = file_stamp(incoming.image)
+            if stamp is not None and self._is_there(incoming, stamp):
+                self._count_there()
+            else:
+                yield incoming, stamp
+
+    def _is_there(self, incoming: Incoming, stamp: str) -> bool:
+        found = self._index.find_place(storable(incoming.source), storable(incoming.origin))
+        return found is not None and found[0] == stamp and found[1] != UNREADABLE
+
+    def _prepare(
+        self, threads: ThreadPoolExecutor, source: Iterator[Incoming]
+    ) -> Iterator[Prepared]:
+        """Yield each image prepared, with a few of them in work."""
+        window: deque[Future[Prepared]] = deque()
+        for incoming, stamp in self._incoming(source):
+            window.append(threads.submit(prepare, incoming, stamp, self._form, self._is_known))
+            if len(window) >= _AHEAD * usable_cores():
+                yield window.popleft().result()
+        while window:
+            yield window.popleft().result()
+
+    def _is_known(self, digest: str) -> bool:
+        return self._index.find_digest(digest) is not None
+
+    def _new_images(self) -> Iterator[bytes]:
+        """Yield the images to embed; end early if much waits behind the last of them."""
+        for prepared in self._prepared:
+            event = self._judge(prepared)
+            if isinstance(event, NewImage):
+                self._pending[event.digest] = (event.source, event.origin)
+                self._events.append(event)
+                self._waiting += 1
+                yield event.jpeg
+            elif event is not None and not self._waiting:
+                self._note(event)
+            elif event is not None:
+                self._events.append(event)
+                if len(self._events) > _MOST_EVENTS:
+                    return
+        self._left = False
+
+    def _judge(self, prepared: Prepared) -> NewImage | Dealt | None:
+        """Say whether an image is new; None if it is known to be there."""
+        source, origin, stamp = prepared.source, prepared.origin, prepared.stamp
+        if prepared.error is not None:
+            return Dealt(source, origin, stamp, UNREADABLE, prepared.error)
+        assert prepared.digest is not None
+        owner = self._pending.get(prepared.digest)
+        if owner is None and (found := self._index.find_digest(prepared.digest)) is not None:
+            owner = found[1:]
+        if owner is None:
+            return prepared.image
+        place = self._index.find_place(source, origin)
+        if place is not None and place[1] != UNREADABLE:
+            if place[0] != stamp:  # touched, but with the same content
+                return Dealt(source, origin, stamp, place[1], known=True)
+        elif owner != (source, origin):
+            return Dealt(source, origin, stamp, DUPLICATE)
+        self._count_there()
+        return None
+
+    def _take(self, table: Embeddings) -> None:
+        """Add the next images with their embeddings, and note what came between them."""
+        for i in range(len(table)):
+            self._note_up_to_the_next_image()
+            image = self._events.popleft()
+            assert isinstance(image, NewImage)
+            self._waiting -= 1
+            if (error := table.errors[i]) is not None:
+                del self._pending[image.digest]
+                self._note(Dealt(image.source, image.origin, image.stamp, UNREADABLE, error))
+                continue
+            vectors = {name: rows[i] for name, rows in table.layers.items()}
+            self._added.near_duplicates += self._writer.add(image, vectors)
+            self._added.images += 1
+            self._bar.advance()
+            while len(self._pending) > self._writer.uncommitted + self._waiting:
+                del self._pending[next(iter(self._pending))]
+        self._note_up_to_the_next_image()
+
+    def _note_up_to_the_next_image(self) -> None:
+        while self._events and isinstance(self._events[0], Dealt):
+            event = self._events.popleft()
+            assert isinstance(event, Dealt)
+            self._note(event)
+
+    def _note(self, dealt: Dealt) -> None:
+        self._writer.note(dealt)
+        if dealt.known:
+            self._added.there += 1
+        elif dealt.outcome == UNREADABLE:
+            self._added.n_unreadable += 1
+            if len(self._added.unreadable) < _LISTED:
+                reason = dealt.reason or ""
+                self._added.unreadable.append(Unreadable(dealt.source, dealt.origin, reason))
+        else:
+            self._added.duplicates += 1
+        self._bar.advance()
+
+    def _count_there(self) -> None:
+        self._added.there += 1
+        self._bar.advance()
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

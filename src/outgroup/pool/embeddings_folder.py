@@ -1,0 +1,63 @@
+"""All layers of one network's embeddings in a pool."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from outgroup.errors import InvalidParameterError
+from outgroup.pool.vectors import VectorFile
+
+
+class EmbeddingsFolder:
+    """The files of the layers, which grow together.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are.
+    layers : mapping of str to int
+        The dimension of each layer.
+    """
+
+    def __init__(self, folder: Path, layers: Mapping[str, int]) -> None:
+        self.files = {name: VectorFile(folder / f"{name}.npy", dim) for name, dim in layers.items()}
+
+    def append(self, n_before: int, layers: Mapping[str, npt.NDArray[np.float16]]) -> None:
+        """Write rows behind the first `n_before` of each layer, onto the disk itself."""
+        for name, file in self.files.items():
+            file.append(n_before, layers[name])
+
+    def publish(self, n: int) -> None:
+        """Let each file say that it has `n` rows."""
+        for file in self.files.values():
+            file.publish(n)
+
+    def recover(self, n: int) -> None:
+        """Make each file one of exactly `n` rows."""
+        for file in self.files.values():
+            file.recover(n)
+
+    def read(
+        self, rows: npt.NDArray[np.int64], layers: Iterable[str] | None = None
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """Return rows of some layers, or of all.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such layer.
+        PoolError
+            If a file can't be read.
+        """
+        names = list(self.files) if layers is None else list(layers)
+        for name in names:
+            if name not in self.files:
+                raise InvalidParameterError(
+                    f"The 'layers' parameter must be of {', '.join(map(repr, self.files))}. "
+                    f"Got {name!r} instead."
+                )
+        return {name: self.files[name].read(rows) for name in names}

@@ -1,0 +1,93 @@
+"""The tables of a pool's index. It is the one truth: what it does not name is not in the pool.
+
+``images`` has a row for each image, numbered as the embeddings are. ``places`` has one for each
+place that an image was taken from, with what came of it, so that a repeated run knows what it has
+dealt with. ``counts`` is kept by triggers: counting a million images would take a second each time.
+``groups`` are joined by giving them one root (union-find, flattened when two are joined).
+"""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x4F475031  # "OGP1"
+VERSION = 1
+
+#: What came of a place.
+ADDED, DUPLICATE, UNREADABLE = 0, 1, 2
+
+SCHEMA = f"""
+CREATE TABLE sources (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+
+CREATE TABLE groups (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, root INTEGER NOT NULL
+);
+CREATE INDEX groups_by_root ON groups (root);
+
+CREATE TABLE images (
+    row INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL REFERENCES sources,
+    origin TEXT NOT NULL,
+    team INTEGER REFERENCES groups,
+    near INTEGER,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    stored_width INTEGER NOT NULL,
+    stored_height INTEGER NOT NULL,
+    n_bytes INTEGER NOT NULL,
+    digest BLOB NOT NULL UNIQUE,
+    fingerprint INTEGER,
+    shard INTEGER NOT NULL,
+    start INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    checksum BLOB NOT NULL,
+    state TEXT NOT NULL DEFAULT 'kept',
+    reason TEXT
+);
+CREATE INDEX images_by_source ON images (source);
+CREATE INDEX images_not_kept ON images (row, source, state) WHERE state != 'kept';
+
+CREATE TABLE places (
+    source INTEGER NOT NULL REFERENCES sources,
+    origin TEXT NOT NULL,
+    stamp TEXT,
+    outcome INTEGER NOT NULL,
+    reason TEXT,
+    PRIMARY KEY (source, origin)
+) WITHOUT ROWID;
+CREATE INDEX places_unreadable ON places (source, origin) WHERE outcome = {UNREADABLE};
+
+CREATE TABLE counts (
+    source INTEGER NOT NULL REFERENCES sources,
+    what TEXT NOT NULL,
+    n INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (source, what)
+) WITHOUT ROWID;
+
+CREATE TRIGGER source_begins AFTER INSERT ON sources BEGIN
+    INSERT INTO counts (source, what) VALUES
+        (new.id, 'kept'), (new.id, 'quarantined'), (new.id, 'near_duplicates'),
+        (new.id, 'duplicates'), (new.id, 'unreadable');
+END;
+CREATE TRIGGER image_comes AFTER INSERT ON images BEGIN
+    UPDATE counts SET n = n + 1 WHERE source = new.source AND (
+        what = new.state OR (what = 'near_duplicates' AND new.near IS NOT NULL));
+END;
+CREATE TRIGGER image_changes AFTER UPDATE OF state ON images WHEN old.state != new.state BEGIN
+    UPDATE counts SET n = n - 1 WHERE source = new.source AND what = old.state;
+    UPDATE counts SET n = n + 1 WHERE source = new.source AND what = new.state;
+END;
+CREATE TRIGGER place_comes AFTER INSERT ON places WHEN new.outcome != {ADDED} BEGIN
+    UPDATE counts SET n = n + 1 WHERE source = new.source AND
+        what = CASE new.outcome WHEN {DUPLICATE} THEN 'duplicates' ELSE 'unreadable' END;
+END;
+CREATE TRIGGER place_changes AFTER UPDATE OF outcome ON places WHEN old.outcome != new.outcome BEGIN
+    UPDATE counts SET n = n - 1 WHERE source = old.source AND
+        what = CASE old.outcome WHEN {DUPLICATE} THEN 'duplicates'
+                                WHEN {UNREADABLE} THEN 'unreadable' END;
+    UPDATE counts SET n = n + 1 WHERE source = new.source AND
+        what = CASE new.outcome WHEN {DUPLICATE} THEN 'duplicates'
+                                WHEN {UNREADABLE} THEN 'unreadable' END;
+END;
+
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {VERSION};
+"""
