@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from outgroup import __version__
-from outgroup.cli import compare, demo, evaluate, lists, predict, train
+from outgroup.cli import compare, demo, evaluate, lists, pool, predict, train
 from outgroup.cli.output import errors, printable
 from outgroup.errors import DataWarning, InvalidParameterError, OutgroupError
 
@@ -49,7 +49,7 @@ def _with_plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             raise typer.Exit(FAILED) from error
         except KeyboardInterrupt:
-            errors().print("Stopped. Embeddings made so far are kept.")
+            errors().print("Stopped. What was committed so far is kept.")
             raise typer.Exit(INTERRUPTED) from None
 
     return run
@@ -65,6 +65,11 @@ for one in (
     demo.demo,
 ):
     app.command()(_with_plain_errors(one))
+
+_pools = typer.Typer(name="pool", help=pool.HELP, no_args_is_help=True)
+for pool_command in pool.COMMANDS:
+    _pools.command()(_with_plain_errors(pool_command))
+app.add_typer(_pools)
 
 
 def _show_version(wanted: bool) -> None:

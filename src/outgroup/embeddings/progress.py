@@ -69,9 +69,21 @@ class ProgressBar:
 
 def _open_bar(total: int | None, what: str) -> Any:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
 
-    columns = (what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    class _Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+
+    columns = (what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), _Rate())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     bar.add_task(what, total=total)
     bar.start()

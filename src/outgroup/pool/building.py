@@ -95,13 +95,14 @@ class Building:
 
     def _complain(self) -> None:
         error, seen = self._broken, self._added.seen
-        if isinstance(error, InvalidParameterError):
+        if isinstance(error, OutgroupError) and (
+            seen == 0 or isinstance(error, InvalidParameterError)
+        ):
             raise error
         if error is not None:
-            what = str(error) if isinstance(error, OutgroupError) else f"{_text(error)}"
             raise PoolError(
-                f"{self._name} broke off after {seen:,} images: {what}. They are kept: run the "
-                "same command again to go on from there."
+                f"{self._name}: it broke off after {seen:,} images ({_text(error)}). What was read "
+                "is kept; doing the same again goes on from there."
             ) from error
         if seen == 0:
             raise InvalidDataError(f"{self._name}: there is no image in it.")
@@ -228,4 +229,8 @@ class Building:
 
 
 def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    """Return what happened, without the full stop of a sentence."""
+    text = str(error).rstrip(".")
+    if text and isinstance(error, OutgroupError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

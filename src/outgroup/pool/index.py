@@ -285,7 +285,7 @@ def _what_happened(path: Path, error: sqlite3.Error) -> str:
     return f"{path}: {text}."
 
 
-def _record(values: Sequence[Any]) -> Record:
-    *first, digest, fingerprint, state, reason = values
+def _record(values: Any) -> Record:
+    digest, fingerprint, state, reason = values[10:]
     bits = None if fingerprint is None else fingerprint % 2**64
-    return Record(*first, digest.hex(), bits, state, reason)
+    return Record(*values[:10], digest=digest.hex(), fingerprint=bits, state=state, reason=reason)

@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +18,9 @@ from outgroup.errors import InvalidParameterError, PoolError
 from outgroup.pool import files
 from outgroup.pool.building import Building
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
-from outgroup.pool.incoming import Incoming
 from outgroup.pool.index import Index
 from outgroup.pool.lock import WriterLock
+from outgroup.pool.opening import open_source
 from outgroup.pool.records import KEPT, QUARANTINED, STATES, Added, Counts, Record, Unreadable
 from outgroup.pool.settings import Settings
 from outgroup.pool.shards import Shards
@@ -264,7 +265,7 @@ class Pool:
 
     def add(
         self,
-        source: Iterable[Incoming],
+        source: Any,
         *,
         name: str | None = None,
         progress: bool | None = None,
@@ -277,9 +278,10 @@ class Pool:
 
         Parameters
         ----------
-        source : iterable of Incoming
+        source : str, os.PathLike or iterable of Incoming
+            A folder, or images with their places.
         name : str, optional
-            What it is called in messages.
+            What the source of the images is called, instead of by their folders.
         progress : bool, optional
             Whether a progress bar is shown; if standard error is a terminal, if not given.
         batch : int
@@ -302,16 +304,16 @@ class Pool:
             raise InvalidParameterError(
                 f"The 'batch' parameter must be a positive integer. Got {batch!r} instead."
             )
+        opened = open_source(source, name)
         embedder = Embedder(self._network(), progress=False)
-        total = len(source) if isinstance(source, Sized) else None
+        total = len(opened) if isinstance(opened, Sized) else None
+        title = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "The source"
         writer = Writer(self.path, self._index, self._shards, self._embeddings, batch)
         look_up = Index(self.path)
         with writer, ProgressBar(total, progress) as bar:
             try:
-                build = Building(
-                    writer, look_up, embedder, self.settings.images, name or "The source"
-                )
-                return build.run(source, bar)
+                build = Building(writer, look_up, embedder, self.settings.images, title)
+                return build.run(opened, bar)
             finally:
                 look_up.close()
 

@@ -1,0 +1,11 @@
+"""``outgroup pool``: collections of negatives on disk."""
+
+from __future__ import annotations
+
+from outgroup.cli.pool.add import add, build
+from outgroup.cli.pool.show import show
+from outgroup.cli.pool.verify import verify
+
+HELP = "Collections of negatives on disk, with their embeddings: as large as the disk is."
+
+COMMANDS = (build, add, show, verify)

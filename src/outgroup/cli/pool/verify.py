@@ -1,0 +1,47 @@
+"""``outgroup pool verify``: whether a pool is what its index says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from outgroup.cli import options
+from outgroup.cli.output import errors, print_json, printable, results
+from outgroup.cli.pool.arguments import PoolPath
+
+_LISTED = 20
+
+
+def verify(
+    pool: PoolPath,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="Repair what is safe to: cut off what a stopped run left, count again, put "
+            "damaged images into quarantine.",
+        ),
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Check every image and embedding of a pool. Exit code 3 if something is damaged."""
+    from outgroup.pool import Pool
+
+    opened = Pool(pool)
+    found = opened.verify(repair=repair)
+    if json:
+        print_json(found.to_dict())
+    elif found.n_problems == 0:
+        results().print(f"{found.images:,} images: all is well.")
+    else:
+        results().print(f"{found.images:,} images: {found.n_problems:,} problems.")
+        for problem in found.problems[:_LISTED]:
+            done = " (repaired)" if problem.repaired else ""
+            results().print(printable(f"  {problem.where}: {problem.what}{done}"), soft_wrap=True)
+        if found.n_problems > _LISTED:
+            results().print(f"  and {found.n_problems - _LISTED:,} more")
+        if not found.sound and not repair:
+            errors().print(f"Now: outgroup pool verify {pool} --repair")
+    if not found.sound:
+        raise typer.Exit(3)
