@@ -11,19 +11,20 @@ from __future__ import annotations
 import json
 import os
 import random
+import runpy
 import signal
 import sys
 import time
 from pathlib import Path
 
-from quick_network import QuickNetwork, incoming
-
 from outgroup import Pool
+
+BAG = runpy.run_path(str(Path(__file__).with_name("quick_network.py")))
 
 
 def build(images: Path, path: Path, batch: int) -> None:
-    pool = Pool.create(path, QuickNetwork())
-    pool.add(incoming(images), batch=batch, progress=False)
+    pool = Pool.create(path, BAG["QuickNetwork"]())
+    pool.add(BAG["incoming"](images), batch=batch, progress=False)
 
 
 def die_at_fsync(number: int, after: bool) -> None:

@@ -6,11 +6,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from outgroup.images.resizing import REDUCING_GAP
+
 BITS = 64
 _SIDE, _FREQUENCIES = 32, 8
 
 # Grey levels of 255. Below this the bits are noise: every blank frame would be every other's twin.
 MIN_CONTRAST = 4.0
+# Frequencies that an image has none of are not the median's equals by a hair's breadth: in blurred
+# pictures and drawings these bits would be noise.
+_MARGIN = 4.0
 
 
 def fingerprint(image: Image.Image) -> int | None:
@@ -45,14 +50,13 @@ def fingerprint(image: Image.Image) -> int | None:
     >>> fingerprint(Image.new("RGB", (64, 64), "white")) is None
     True
     """
-    small = image.convert("L").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
-    grey = np.asarray(small, np.float64)
+    small = image.resize((_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
+    grey = np.asarray(small.convert("L"), np.float64)
     if grey.std() < MIN_CONTRAST:
         return None
-    # Whole numbers, so that what should be equal is: in a drawing many frequencies are not there.
-    low = np.rint(_COSINES @ grey @ _COSINES.T).ravel()
+    low = np.rint(_COSINES @ grey @ _COSINES.T).ravel()  # rounded: the same on every machine
     # The first is the brightness, which says nothing of the shape.
-    bits = low > np.median(low[1:])
+    bits = low > np.median(low[1:]) + _MARGIN
     return int(np.packbits(bits).view(">u8")[0])
 
 

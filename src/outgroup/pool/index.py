@@ -288,4 +288,5 @@ def _what_happened(path: Path, error: sqlite3.Error) -> str:
 def _record(values: Any) -> Record:
     digest, fingerprint, state, reason = values[10:]
     bits = None if fingerprint is None else fingerprint % 2**64
-    return Record(*values[:10], digest=digest.hex(), fingerprint=bits, state=state, reason=reason)
+    fields = [*values[:10], digest.hex(), bits, state, reason]
+    return Record(*fields)

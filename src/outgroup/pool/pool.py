@@ -55,10 +55,13 @@ class Pool:
     Examples
     --------
     >>> import tempfile
+    >>> from outgroup.pool import Incoming
     >>> rng = np.random.default_rng(0)
     >>> pictures = [rng.integers(0, 256, (40, 60, 3), dtype=np.uint8) for _ in range(3)]
     >>> pool = Pool.create(tempfile.mkdtemp())
-    >>> added = pool.add(Incoming(x, "noise", f"#{i}") for i, x in enumerate(pictures))
+    >>> added = pool.add(
+    ...     Incoming(x, "noise", f"#{i}") for i, x in enumerate(pictures)
+    ... )
     >>> added.images, len(pool), pool[1].origin
     (3, 3, '#1')
     >>> pool.quarantine([1], "looks like a cat")

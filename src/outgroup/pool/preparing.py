@@ -74,6 +74,8 @@ def prepare(
         with decoder_reasons("image"):
             small = form.shrink(original)
             jpeg = form.encode(small)
+            # Of the whole image: how much is cropped depends on how large it was.
+            bits = fingerprint(original)
     except UnreadableImageError as error:
         return Prepared(source, origin, stamp, digest, None, str(error))
     image = NewImage(
@@ -86,7 +88,7 @@ def prepare(
         stored_height=small.height,
         n_bytes=_n_bytes(data, size),
         digest=digest,
-        fingerprint=fingerprint(small),
+        fingerprint=bits,
         jpeg=jpeg,
         checksum=content_digest(jpeg),
         stamp=stamp,
