@@ -17,7 +17,7 @@ from outgroup.metrics import Rate
 from outgroup.selection import LINEUP
 
 Run = Callable[..., Any]
-COMMANDS = ("train", "compare", "predict", "evaluate", "methods", "backbones", "demo")
+COMMANDS = ("train", "compare", "predict", "evaluate", "methods", "backbones", "demo", "pool")
 
 
 @pytest.fixture

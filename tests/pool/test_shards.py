@@ -36,6 +36,7 @@ def test_shards_are_tar_files_of_pairs(pool: Pool) -> None:
             assert int(data["fingerprint"], 16) == record.fingerprint
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # it leaves it open
 def test_webdataset_reads_a_shard(pool: Pool) -> None:
     webdataset = pytest.importorskip("webdataset", reason="webdataset is not installed")
     (path,) = pool.path.glob("shards/*.tar")

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from outgroup import Pool
+
+Run = Callable[..., Any]
+
+
+def fits(output: str) -> bool:
+    return max(map(len, output.splitlines())) <= 80
+
+
+@pytest.fixture
+def messy(odds: Path, tmp_path: Path, make_folder: Callable[..., Path]) -> Path:
+    """24 pictures in two folders, one of them twice, and a file that is no image."""
+    folder = make_folder(tmp_path / "messy", ["grey", "yellow"], 12)
+    (folder / "grey" / "copy.png").write_bytes((folder / "grey" / "000.png").read_bytes())
+    (folder / "grey" / "notes.txt").write_text("no image")
+    return folder
+
+
+@pytest.fixture
+def built(run: Run, quick: str, messy: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "pool"
+    assert run("pool", "build", path, messy, "--backbone", quick).exit_code == 0
+    return path
+
+
+def test_build_says_what_became_of_the_images(
+    run: Run, quick: str, messy: Path, tmp_path: Path
+) -> None:
+    result = run("pool", "build", tmp_path / "p", messy, "--backbone", quick)
+    assert result.exit_code == 0
+    text = " ".join(result.stdout.split())
+    assert "24 images added" in text
+    assert "1 are copies of others" in text
+    assert f"{tmp_path}/p: 24 images." in result.stdout
+    assert f"Now: outgroup pool show {tmp_path}/p" in result.stdout
+    assert "1 files could not be read" in result.stderr
+    assert "notes.txt: not a supported image format" in result.stderr
+
+
+def test_the_same_command_goes_on_where_it_was(
+    run: Run, quick: str, messy: Path, built: Path
+) -> None:
+    again = run("pool", "build", built, messy, "--backbone", quick, "--json")
+    assert again.exit_code == 0
+    found = json.loads(again.stdout)
+    assert found["images"] == 24
+    (source,) = found["sources"]
+    assert (source["images"], source["there"], source["n_unreadable"]) == (0, 25, 1)
+
+
+def test_add_needs_a_pool_and_gives_sources_a_name(
+    run: Run, built: Path, new: Path, tmp_path: Path
+) -> None:
+    missing = run("pool", "add", tmp_path / "nowhere", new)
+    assert missing.exit_code == 1
+    assert "there is no pool. Make one with: outgroup pool build" in missing.stderr
+    result = run("pool", "add", built, new / "pink", new / "red", "--name", "warm", "--json")
+    assert result.exit_code == 0
+    assert [source["images"] for source in json.loads(result.stdout)["sources"]] == [5, 5]
+    assert Pool(built).counts()["warm"].kept == 10
+
+
+def test_show_lists_what_each_source_gave(run: Run, built: Path) -> None:
+    pool = Pool(built)
+    pool.quarantine([1, 2], "looks like a cat")
+    result = run("pool", "show", built)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert fits(result.stdout)
+    rows = {line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line}
+    assert rows["grey"] == ["10", "2", "0", "1", "1"]
+    assert rows["yellow"] == ["12", "0", "0", "0", "0"]
+    assert rows["all"] == ["22", "2", "0", "1", "1"]
+    assert "24 images of 2 sources" in result.stdout
+
+
+def test_show_tells_machines_the_same(run: Run, built: Path) -> None:
+    found = json.loads(run("pool", "show", built, "--json").stdout)
+    assert found["images"] == 24
+    assert found["sources"]["grey"]["duplicates"] == 1
+    assert found["total"]["kept"] == 24
+    assert found["sheet"] is None
+
+
+def test_many_sources_are_summed_up_unless_all_are_asked_for(
+    run: Run, quick: str, make_picture: Callable[[str, int], Image.Image], tmp_path: Path
+) -> None:
+    for i in range(45):
+        folder = tmp_path / "many" / f"kind_{i:02d}_{'long' * 12}"
+        folder.mkdir(parents=True)
+        make_picture("red", i).save(folder / "a.png")
+    run("pool", "build", tmp_path / "p", tmp_path / "many", "--backbone", quick)
+    some = run("pool", "show", tmp_path / "p").stdout
+    assert "(5 smaller ones)" in some
+    assert some.count("kind_") == 40
+    assert fits(some)
+    assert run("pool", "show", tmp_path / "p", "--all").stdout.count("kind_") == 45
+
+
+def test_sheet_is_a_picture_or_a_page_of_each_source(run: Run, built: Path, tmp_path: Path) -> None:
+    for name in ("sheet.jpg", "sheet.html"):
+        result = run("pool", "show", built, "--sheet", tmp_path / name)
+        assert result.exit_code == 0
+        assert f"Sheet: {tmp_path}/{name}" in result.stdout
+    with Image.open(tmp_path / "sheet.jpg") as sheet:
+        assert sheet.format == "JPEG"
+        assert sheet.height > 2 * 84
+        assert len(sheet.resize((40, 40)).getcolors(1600) or []) > 20
+    page = (tmp_path / "sheet.html").read_text("utf-8")
+    assert len(re.findall(r'<img [^>]*src="data:image/jpeg;base64,', page)) == 20
+    assert "<h2>grey: 12 images</h2>" in page
+    assert "http" not in page
+
+
+def test_sheet_of_another_kind_is_refused(run: Run, built: Path, tmp_path: Path) -> None:
+    result = run("pool", "show", built, "--sheet", tmp_path / "sheet.pdf")
+    assert result.exit_code == 2
+    assert "must be a file that ends in .jpg, .jpeg, .html" in result.stderr
+    assert run("pool", "show", built, "--sheet", tmp_path / "no" / "s.jpg").exit_code == 2
+
+
+def test_verify_finds_what_is_damaged_and_repairs_it(run: Run, built: Path) -> None:
+    fine = run("pool", "verify", built)
+    assert (fine.exit_code, fine.stdout) == (0, "24 images: all is well.\n")
+    (shard,) = built.glob("shards/*.tar")
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    shard.write_bytes(data)
+    found = run("pool", "verify", built)
+    assert found.exit_code == 3
+    assert "1 problems" in found.stdout
+    assert "--repair" in found.stderr
+    machine = json.loads(run("pool", "verify", built, "--json").stdout)
+    assert (machine["sound"], machine["n_problems"]) == (False, 1)
+    repaired = run("pool", "verify", built, "--repair")
+    assert repaired.exit_code == 0
+    assert "(repaired)" in repaired.stdout
+
+
+def test_sources_without_images_and_wrong_ones_are_plain_errors(
+    run: Run, quick: str, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    empty = run("pool", "build", tmp_path / "p", tmp_path / "empty", "--backbone", quick)
+    assert empty.exit_code == 1
+    assert "no image" in empty.stderr
+    wrong = run("pool", "build", tmp_path / "p", tmp_path / "nothing", "--backbone", quick)
+    assert wrong.exit_code == 2
+    assert "Traceback" not in wrong.stderr
+
+
+@pytest.mark.parametrize("command", ["build", "add", "show", "verify"])
+def test_every_pool_command_explains_itself(run: Run, command: str) -> None:
+    result = run("pool", command, "--help")
+    assert result.exit_code == 0
+    assert fits(result.stdout)
