@@ -138,7 +138,7 @@ def test_verify_finds_what_is_damaged_and_repairs_it(run: Run, built: Path) -> N
     shard.write_bytes(data)
     found = run("pool", "verify", built)
     assert found.exit_code == 3
-    assert "1 problems" in found.stdout
+    assert "24 images: 1 problem." in found.stdout
     assert "--repair" in found.stderr
     machine = json.loads(run("pool", "verify", built, "--json").stdout)
     assert (machine["sound"], machine["n_problems"]) == (False, 1)

@@ -95,9 +95,7 @@ class Building:
 
     def _complain(self) -> None:
         error, seen = self._broken, self._added.seen
-        if isinstance(error, OutgroupError) and (
-            seen == 0 or isinstance(error, InvalidParameterError)
-        ):
+        if isinstance(error, OutgroupError):  # it says what to do itself
             raise error
         if error is not None:
             raise PoolError(
@@ -229,8 +227,5 @@ class Building:
 
 
 def _text(error: Exception) -> str:
-    """Return what happened, without the full stop of a sentence."""
     text = str(error).rstrip(".")
-    if text and isinstance(error, OutgroupError):
-        return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

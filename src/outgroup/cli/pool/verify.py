@@ -35,7 +35,8 @@ def verify(
     elif found.n_problems == 0:
         results().print(f"{found.images:,} images: all is well.")
     else:
-        results().print(f"{found.images:,} images: {found.n_problems:,} problems.")
+        problems = "1 problem" if found.n_problems == 1 else f"{found.n_problems:,} problems"
+        results().print(f"{found.images:,} images: {problems}.")
         for problem in found.problems[:_LISTED]:
             done = " (repaired)" if problem.repaired else ""
             results().print(printable(f"  {problem.where}: {problem.what}{done}"), soft_wrap=True)
