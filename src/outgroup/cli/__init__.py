@@ -49,7 +49,7 @@ def _with_plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             raise typer.Exit(FAILED) from error
         except KeyboardInterrupt:
-            errors().print("Stopped. What was committed so far is kept.")
+            errors().print("Stopped. Embeddings made so far are kept.")
             raise typer.Exit(INTERRUPTED) from None
 
     return run

@@ -83,7 +83,7 @@ class Building:
                     self._take(table)
         except PoolError:  # it can't be written to
             raise
-        except Exception:
+        except BaseException:  # Ctrl-C too
             self._writer.commit()
             raise
         finally:

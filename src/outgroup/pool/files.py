@@ -13,7 +13,12 @@ SHARDS = "shards"
 EMBEDDINGS = "embeddings"
 
 #: Names that a pool which was begun and not finished may consist of.
-BEGUN = (LOCK, f"{LOCK}-journal", WRITER, INDEX, f"{INDEX}-wal", f"{INDEX}-shm", f"{SETTINGS}.new")
+BEGUN = (
+    LOCK,
+    WRITER,
+    f"{SETTINGS}.new",
+    *(f"{INDEX}{suffix}" for suffix in ("", "-journal", "-wal", "-shm")),
+)
 
 
 def write_durably(path: Path, data: bytes) -> None:

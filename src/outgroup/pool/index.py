@@ -278,6 +278,8 @@ def _what_happened(path: Path, error: sqlite3.Error) -> str:
     text = str(error)
     if "full" in text:
         return f"{path}: the disk is full. The pool holds what was committed before."
+    if "readonly" in text:
+        return f"{path}: it may not be written to."
     if "locked" in text:
         return f"{path}: another process is writing to it. Try again."
     if "not a database" in text or "malformed" in text:

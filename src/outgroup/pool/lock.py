@@ -28,7 +28,7 @@ class WriterLock:
     Raises
     ------
     PoolError
-        On entering, if somebody else holds it.
+        On entering, if somebody else holds it, or the pool may not be written to.
 
     Examples
     --------
@@ -46,6 +46,8 @@ class WriterLock:
         self._connection: sqlite3.Connection | None = None
 
     def __enter__(self) -> WriterLock:
+        if not os.access(self._folder, os.W_OK):  # SQLite would lock what it may only read
+            raise PoolError(f"{self._folder}: it may not be written to.")
         connection = sqlite3.connect(
             self._folder / LOCK, timeout=0, isolation_level=None, check_same_thread=False
         )

@@ -17,6 +17,7 @@ from outgroup.embeddings import Embedder, ProgressBar, namespace
 from outgroup.errors import InvalidParameterError, PoolError
 from outgroup.pool import files
 from outgroup.pool.building import Building
+from outgroup.pool.creating import make_pool
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.index import Index
 from outgroup.pool.lock import WriterLock
@@ -103,7 +104,7 @@ class Pool:
         network = get_backbone(backbone) if isinstance(backbone, str) else backbone
         settings = Settings.for_backbone(network)
         if not (folder / files.SETTINGS).exists():
-            _make(folder, settings)
+            make_pool(folder, settings)
         pool = cls(folder, backbone=network)
         if pool.settings.namespace != settings.namespace:
             raise PoolError(
@@ -384,21 +385,6 @@ class Pool:
                 f"The 'rows' parameter must be from 0 to {n - 1}. Got {wrong} instead."
             )
         return checked.astype(np.int64)
-
-
-def _make(folder: Path, settings: Settings) -> None:
-    """Make a pool; `pool.json` comes last, so that one that was not finished is begun again."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if foreign := sorted({path.name for path in folder.iterdir()} - set(files.BEGUN)):
-            raise PoolError(
-                f"{folder}: neither an empty folder nor a pool; there is {foreign[0]} in it."
-            )
-        with WriterLock(folder):
-            Index(folder).create()
-            settings.write(folder)
-    except OSError as error:
-        raise PoolError(f"{folder}: can't be written to ({error.strerror}).") from error
 
 
 def _decoded(data: bytes, row: int) -> Image.Image:

@@ -69,11 +69,15 @@ class Writer:
         self._embeddings = embeddings
         self._most = batch
         self._stack = ExitStack()
+        self._torn = False  # whether a commit has begun, and did not end
 
     def __enter__(self) -> Writer:
         with ExitStack() as stack:
             stack.enter_context(WriterLock(self._folder))
-            self._recover()
+            try:
+                self._recover()
+            except OSError as error:
+                raise PoolError(_what_happened(self._folder, error)) from error
             self._near = NearIndex(*self._index.fingerprints())
             self._stack = stack.pop_all()
         return self
@@ -129,16 +133,20 @@ class Writer:
         Raises
         ------
         PoolError
-            If it can't be written. What was committed before is safe; this writer is not to be used
-            any more.
+            If it can't be written. What was committed before is safe. This writer is not to be used
+            any more, nor if a commit is interrupted by Ctrl-C.
         """
         batch = self._batch
+        if self._torn:
+            return
         if len(batch):
+            self._torn = True
             try:
                 self._write(batch)
             except (OSError, PoolError) as error:
                 with suppress(OSError, PoolError):  # else it is done when it is next opened
                     self._recover()
+                self._torn = True
                 if isinstance(error, PoolError):
                     raise
                 raise PoolError(_what_happened(self._folder, error)) from error
@@ -161,6 +169,7 @@ class Writer:
 
     def _begin(self, n: int) -> None:
         self._batch = Batch(n)
+        self._torn = False
         self._since = time.monotonic()
 
     def _commit_if_due(self) -> None:
