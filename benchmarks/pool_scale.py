@@ -7,7 +7,8 @@ those of the bundled backbone, are random. Decoding, encoding and the network, w
 time whatever is in the pool, are left out; everything that touches the pool is what users run. Of
 the images 1 in 100 is nearly the same as an earlier one, 1 in 50 is blank, 1 in 10 is of a group.
 
-Each operation runs in a process of its own, whose largest memory is noted. The result is
+Each operation runs in a process of its own, whose largest memory is noted. Times are microseconds
+on the clock and of the processor; other programs that are busy change the former more. The result is
 ``benchmarks/results/pool_scale.json``.
 """
 
@@ -63,7 +64,18 @@ def made(row: int, jpeg: bytes, bits: np.ndarray) -> NewImage:
     )
 
 
-def append(pool: Pool, n: int) -> dict[str, float]:
+Seconds = dict[str, tuple[float, float]]  # on the clock, of the processor
+
+
+def now() -> np.ndarray:
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+def each(seconds: np.ndarray, count: int) -> tuple[float, float]:
+    return float(seconds[0]) / count, float(seconds[1]) / count
+
+
+def append(pool: Pool, n: int) -> Seconds:
     """Append until there are `n` images; time the last of them, and taking up the work."""
     rng = np.random.default_rng(0)
     file = io.BytesIO()
@@ -72,48 +84,46 @@ def append(pool: Pool, n: int) -> dict[str, float]:
     block = rng.normal(size=(997, sum(pool.layers.values()))).astype(np.float32)
     ends = np.cumsum(list(pool.layers.values()))[:-1]
     writer = Writer(pool.path, pool._index, pool._shards, pool._embeddings)
-    start = time.perf_counter()
     with writer:
         first = len(pool)
         for row in range(first, n):
             if row == max(first, n - WINDOW):
                 writer.commit()
-                start = time.perf_counter()
+                start = now()
             near = row % 100 == 99
             vector = block[(row - 50 if near else row) % len(block)]
             vectors = dict(zip(pool.layers, np.split(vector, ends), strict=True))
             writer.add(made(row, file.getvalue(), bits), vectors)
         writer.commit()
-        seconds = time.perf_counter() - start
-    found = {"append": seconds / min(WINDOW, n - first)}
-    start = time.perf_counter()
-    with writer:
-        found["open to write"] = (time.perf_counter() - start) / n
+        found = {"append": each(now() - start, min(WINDOW, n - first))}
+    start = now()
+    with writer:  # as a run does that goes on
+        found["open to write"] = each(now() - start, n)
     return found
 
 
-def per_call(action: Callable[[], object], count: int, repeats: int = 5) -> float:
+def per_call(action: Callable[[], object], count: int, repeats: int = 5) -> tuple[float, float]:
     """Return seconds for each of `count` things that the action does; the best of some runs."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = now()
         action()
-        times.append(time.perf_counter() - start)
-    return min(times) / count
+        times.append(now() - start)
+    return each(np.min(times, axis=0), count)
 
 
 def drawn(pool: Pool) -> np.ndarray:
     return np.random.default_rng(1).choice(len(pool), DRAWN, replace=False)
 
 
-def stream(pool: Pool) -> dict[str, float]:
+def stream(pool: Pool) -> Seconds:
     def run() -> None:
         assert sum(len(rows) for rows, _ in pool.chunks(layers=["last"])) > 0
 
     return {"stream one layer": per_call(run, len(pool), 1)}
 
 
-def look_up(pool: Pool) -> dict[str, float]:
+def look_up(pool: Pool) -> Seconds:
     rows = drawn(pool)
     records = pool.records(rows)
     index = pool._index
@@ -130,11 +140,11 @@ def look_up(pool: Pool) -> dict[str, float]:
     }
 
 
-def iterate(pool: Pool) -> dict[str, float]:
+def iterate(pool: Pool) -> Seconds:
     return {"iterate over records": per_call(lambda: sum(1 for _ in pool), len(pool), 1)}
 
 
-def quarantine(pool: Pool) -> dict[str, float]:
+def quarantine(pool: Pool) -> Seconds:
     rows = drawn(pool)
     found = {"quarantine": per_call(lambda: pool.quarantine(rows, "a cat"), DRAWN, 1)}
     found["rows of a state"] = per_call(lambda: pool.rows(), len(pool), 1)
@@ -142,14 +152,14 @@ def quarantine(pool: Pool) -> dict[str, float]:
     return found
 
 
-def verify(pool: Pool) -> dict[str, float]:
+def verify(pool: Pool) -> Seconds:
     def run() -> None:
         assert pool.verify().n_problems == 0
 
     return {"verify": per_call(run, len(pool), 1)}
 
 
-def open_and_count(pool: Pool) -> dict[str, float]:
+def open_and_count(pool: Pool) -> Seconds:
     path = pool.path
     return {
         "open (a call)": per_call(lambda: Pool(path), 1),
@@ -163,7 +173,7 @@ OPERATIONS = {
 }
 
 
-def in_process(folder: Path, operation: str, n: int) -> tuple[dict[str, float], float]:
+def in_process(folder: Path, operation: str, n: int) -> tuple[Seconds, float]:
     """Run an operation in a process of its own; return its times and its memory in MB."""
     command = [sys.executable, __file__, "--run", operation, str(n), "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -183,14 +193,15 @@ def run_one(folder: Path, operation: str, n: int) -> None:
 
 def measure(folder: Path, sizes: list[int]) -> dict[str, object]:
     Pool.create(folder, get_backbone("efficientnet-lite0"))
-    times: dict[str, dict[str, float]] = {}
+    times: dict[str, dict[str, dict[str, float]]] = {"clock": {}, "processor": {}}
     memory: dict[str, dict[str, float]] = {}
     for n in sizes:
         for operation in ("append", *OPERATIONS):
             seconds, megabytes = in_process(folder, operation, n)
             memory.setdefault(operation, {})[str(n)] = round(megabytes)
-            for name, value in seconds.items():
-                times.setdefault(name, {})[str(n)] = round(1e6 * value, 2)
+            for name, values in seconds.items():
+                for kind, value in zip(times, values, strict=True):
+                    times[kind].setdefault(name, {})[str(n)] = round(1e6 * value, 2)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     index = (folder / "index.sqlite3").stat().st_size
     return {

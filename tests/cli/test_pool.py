@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,34 @@ def test_verify_finds_what_is_damaged_and_repairs_it(run: Run, built: Path) -> N
     assert "(repaired)" in repaired.stdout
 
 
+def test_damaged_source_costs_what_is_damaged_and_no_other_source(
+    run: Run, quick: str, new: Path, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole.tar"
+    with tarfile.open(whole, "w") as tar:
+        tar.add(new / "red", "red")
+    (tmp_path / "half.tar").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    pool = tmp_path / "p"
+    result = run("pool", "build", pool, tmp_path / "half.tar", new / "pink", "--backbone", quick)
+    assert result.exit_code == 1
+    assert "half.tar can't be read in full" in result.stderr
+    counts = Pool(pool).counts()
+    assert 0 < counts["red"].kept < 5
+    assert counts["pink"].kept == 5
+    again = run("pool", "build", pool, whole, "--backbone", quick, "--json")
+    assert again.exit_code == 0
+    assert Pool(pool).counts()["red"].kept == 5
+
+
+def test_files_that_are_not_taken_are_named(
+    run: Run, quick: str, messy: Path, tmp_path: Path
+) -> None:
+    (messy / ".hidden.png").write_bytes(b"")
+    result = run("pool", "build", tmp_path / "p", messy, "--backbone", quick)
+    assert "1 files not taken for images" in result.stderr
+    assert ".hidden.png: a hidden or system file" in result.stderr
+
+
 def test_sources_without_images_and_wrong_ones_are_plain_errors(
     run: Run, quick: str, tmp_path: Path
 ) -> None:
@@ -159,7 +188,7 @@ def test_sources_without_images_and_wrong_ones_are_plain_errors(
     assert "Traceback" not in wrong.stderr
 
 
-@pytest.mark.parametrize("command", ["build", "add", "show", "verify"])
+@pytest.mark.parametrize("command", ["build", "add", "show", "verify", "sources"])
 def test_every_pool_command_explains_itself(run: Run, command: str) -> None:
     result = run("pool", command, "--help")
     assert result.exit_code == 0

@@ -94,13 +94,14 @@ def tell_left_out(report: TrainingReport) -> None:
         errors().print(f"{report.n_unlabelled} images have no label and were not used.")
 
 
-def tell_files(what: str, files: Sequence[Skipped]) -> None:
-    """Name a few files and their reasons on standard error, and count the rest."""
+def tell_files(what: str, files: Sequence[Skipped], n: int | None = None) -> None:
+    """Name a few files and their reasons on standard error, and count the rest, of `n` in all."""
     if not files:
         return
     console = errors()
-    console.print(f"{len(files)} files {what}:", style="yellow")
+    n = len(files) if n is None else n
+    console.print(f"{n} files {what}:", style="yellow")
     for file in files[:LISTED]:
         console.print(printable(f"  {file.path}: {file.reason}"))
-    if len(files) > LISTED:
-        console.print(f"  and {len(files) - LISTED} more")
+    if n > LISTED:
+        console.print(f"  and {n - LISTED} more")

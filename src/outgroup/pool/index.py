@@ -22,6 +22,9 @@ from outgroup.pool.shards import Place
 
 _BUSY_SECONDS = 60.0
 _CACHE_KIB = 65_536
+#: Pages that the log takes before they are put in their places: hashes fall on pages at random, and
+#: the more of them are put there at once, the fewer times each page is written.
+_LOG_PAGES = 4000
 _PAGE_ROWS = 1000
 
 _RECORDS = """
@@ -252,6 +255,7 @@ def _open(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     return connection
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,10 @@ from outgroup.pool.creating import make_pool
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.index import Index
 from outgroup.pool.lock import WriterLock
-from outgroup.pool.opening import open_source
 from outgroup.pool.records import KEPT, QUARANTINED, STATES, Added, Counts, Record, Unreadable
 from outgroup.pool.settings import Settings
 from outgroup.pool.shards import Shards
+from outgroup.pool.sources import open_source
 from outgroup.pool.verification import Verification, verify
 from outgroup.pool.writing import Writer
 
@@ -282,10 +282,12 @@ class Pool:
 
         Parameters
         ----------
-        source : str, os.PathLike or iterable of Incoming
-            A folder, or images with their places.
+        source : object
+            A folder, archive, table, image set or iterable of images: all that `open_source` in
+            `outgroup.pool.sources` takes, and what it returns.
         name : str, optional
-            What the source of the images is called, instead of by their folders.
+            The source of all the images; by default what they say themselves, such as the folder
+            they are in.
         progress : bool, optional
             Whether a progress bar is shown; if standard error is a terminal, if not given.
         batch : int
@@ -298,11 +300,15 @@ class Pool:
 
         Raises
         ------
+        InvalidParameterError, MissingExtraError
+            If there is no such source, or reading it needs a package that is not there.
         InvalidDataError
-            If the source gives nothing.
+            If there is no image in it.
+        PoolSourceError
+            If it breaks off or a part of it is damaged. What it gave is added.
         PoolError
-            If the source breaks off, another process is writing, the disk is full, or the pool is
-            damaged. What was committed is kept.
+            If another process is writing, the disk is full, or the pool is damaged. What was
+            committed is kept.
         """
         if not isinstance(batch, int) or batch < 1:
             raise InvalidParameterError(
@@ -310,11 +316,10 @@ class Pool:
             )
         opened = open_source(source, name)
         embedder = Embedder(self._network(), progress=False)
-        total = len(opened) if isinstance(opened, Sized) else None
         title = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "The source"
         writer = Writer(self.path, self._index, self._shards, self._embeddings, batch)
         look_up = Index(self.path)
-        with writer, ProgressBar(total, progress) as bar:
+        with writer, ProgressBar(opened.length(), progress) as bar:
             try:
                 build = Building(writer, look_up, embedder, self.settings.images, title)
                 return build.run(opened, bar)

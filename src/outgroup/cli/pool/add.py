@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from outgroup.cli import options
 from outgroup.cli.output import errors, print_json, printable, results, tell_files
@@ -13,6 +14,7 @@ from outgroup.cli.pool.arguments import Name, PoolPath, Sources
 
 if TYPE_CHECKING:
     from outgroup.pool import Added, Pool
+    from outgroup.pool.sources import PoolSource
 
 
 def build(
@@ -25,41 +27,53 @@ def build(
     """Make a pool of images. The same command goes on with one that was stopped."""
     from outgroup.pool import Pool
 
-    _add(Pool.create(pool, backbone), pool, sources, name, json)
+    opened = _opened(sources, name)
+    _add(Pool.create(pool, backbone), pool, opened, json)
 
 
 def add(pool: PoolPath, sources: Sources, name: Name = None, json: options.Json = False) -> None:
     """Add images to a pool that is there. Images that it has are passed over."""
     from outgroup.pool import Pool
 
-    _add(Pool(pool), pool, sources, name, json)
+    opened = _opened(sources, name)
+    _add(Pool(pool), pool, opened, json)
 
 
-def _add(pool: Pool, path: Path, sources: list[str], name: str | None, json: bool) -> None:
-    added = []
-    for source in sources:
-        added.append(pool.add(source, name=name))
+def _opened(sources: list[str], name: str | None) -> list[tuple[str, PoolSource]]:
+    """Return the sources, so that a wrong name is found before any work is done."""
+    from outgroup.pool.sources import open_source
+
+    return [(source, open_source(source, name)) for source in sources]
+
+
+def _add(pool: Pool, path: Path, sources: list[tuple[str, PoolSource]], json: bool) -> None:
+    from outgroup.errors import PoolSourceError
+
+    told: list[dict[str, Any]] = []
+    damaged = False
+    for name, source in sources:
+        before = len(pool)
+        try:
+            added = pool.add(source)
+        except PoolSourceError as error:  # what can be read is in the pool, and others may be sound
+            damaged = True
+            errors().print(printable(str(error)), style="red")
+            told.append({"source": name, "images": len(pool) - before, "error": str(error)})
+            continue
+        told.append({"source": name, **added.to_dict(), "n_skipped": source.n_skipped})
         if not json:
-            _report(source, added[-1])
+            _report(name, added, source)
     if json:
-        print_json(
-            {
-                "pool": str(path),
-                "images": len(pool),
-                "sources": [_fields(s, a) for s, a in zip(sources, added, strict=True)],
-            }
-        )
-        return
-    console = results()
-    console.print(f"\n{path}: {len(pool):,} images.", soft_wrap=True)
-    console.print(f"Now: outgroup pool show {shlex.quote(str(path))}", soft_wrap=True)
+        print_json({"pool": str(path), "images": len(pool), "sources": told})
+    else:
+        console = results()
+        console.print(f"\n{path}: {len(pool):,} images.", soft_wrap=True)
+        console.print(f"Now: outgroup pool show {shlex.quote(str(path))}", soft_wrap=True)
+    if damaged:
+        raise typer.Exit(1)
 
 
-def _fields(source: str, added: Added) -> dict[str, Any]:
-    return {"source": source, **asdict(added)}
-
-
-def _report(source: str, added: Added) -> None:
+def _report(name: str, added: Added, source: PoolSource) -> None:
     from outgroup.datasets import Skipped
 
     parts = [f"{added.images:,} images added"]
@@ -73,7 +87,7 @@ def _report(source: str, added: Added) -> None:
         parts.append(f"{added.n_unreadable:,} could not be read")
     if added.images:
         parts.append(f"{added.seen / max(added.seconds, 1e-9):,.0f} images/s")
-    results().print(printable(f"{source}: {', '.join(parts)}."))
-    tell_files("could not be read", [Skipped(u.origin, u.reason) for u in added.unreadable])
-    if added.n_unreadable > len(added.unreadable):
-        errors().print(f"There are {added.n_unreadable:,} of them.")
+    results().print(printable(f"{name}: {', '.join(parts)}."))
+    unreadable = [Skipped(one.origin, one.reason) for one in added.unreadable]
+    tell_files("could not be read", unreadable, added.n_unreadable)
+    tell_files("not taken for images", source.skipped, source.n_skipped)

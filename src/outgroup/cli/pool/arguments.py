@@ -14,7 +14,8 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SOURCE...",
-        help="Where images are: a folder, whose sub-folders are sources of their own.",
+        help="A folder, tar or zip archive, WebDataset shards, Parquet files, a CSV file with a "
+        "column path, a data set on the Hugging Face hub: see `outgroup pool sources`.",
         show_default=False,
     ),
 ]
