@@ -8,7 +8,7 @@ time whatever is in the pool, are left out; everything that touches the pool is 
 the images 1 in 100 is nearly the same as an earlier one, 1 in 50 is blank, 1 in 10 is of a group.
 
 Each operation runs in a process of its own, whose largest memory is noted. Times are microseconds
-on the clock and of the processor; other programs that are busy change the former more. The result is
+on the clock and of the processor; the former grow when other programs are busy. The result is
 ``benchmarks/results/pool_scale.json``.
 """
 
