@@ -21,6 +21,7 @@ import random
 import statistics
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,9 @@ def told_apart(originals: np.ndarray, kept: np.ndarray) -> float:
     probe = make_pipeline(
         StandardScaler(), LogisticRegressionCV(Cs=np.logspace(-5, 0, 6), cv=3, max_iter=2000)
     )
-    probe.fit(np.concatenate([originals[:n], kept[:n]]), labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # names of arguments that will change
+        probe.fit(np.concatenate([originals[:n], kept[:n]]), labels)
     scores = probe.decision_function(np.concatenate([originals[n:], kept[n:]]))
     return float(roc_auc_score(np.repeat([0, 1], len(originals) - n), scores))
 

@@ -8,7 +8,7 @@ import pytest
 
 from outgroup import Pool
 from outgroup.errors import PoolError
-from outgroup.pool import Incoming
+from outgroup.pool import Incoming, Problem, Verification
 
 
 def shard_of(pool: Pool) -> Path:
@@ -144,6 +144,15 @@ def test_wrong_counts_are_counted_again(pool: Pool) -> None:
     assert pool.counts() == before
     assert pool.verify(repair=True).sound
     assert pool.counts()["left"].kept == 20
+
+
+def test_of_thousands_of_problems_some_are_listed_and_all_are_counted() -> None:
+    found = Verification()
+    for row in range(5000):
+        found.note(Problem("a shard", "damaged", row, repaired=True))
+    assert (found.n_problems, len(found.problems), found.sound) == (5000, 1000, True)
+    found.note(Problem("a shard", "not there"))
+    assert not found.sound
 
 
 def test_tar_of_somebody_else_is_left_alone(pool: Pool) -> None:

@@ -64,8 +64,8 @@ class Verification:
         Images that were looked at.
     problems : list of Problem
         At most `MOST` of them.
-    n_problems : int
-        How many there are.
+    n_problems, n_repaired : int
+        How many there are, and how many of these are repaired.
     """
 
     MOST = 1000
@@ -73,15 +73,17 @@ class Verification:
     images: int = 0
     problems: list[Problem] = field(default_factory=list)
     n_problems: int = 0
+    n_repaired: int = 0
 
     @property
     def sound(self) -> bool:
         """Whether nothing is wrong, or is not any more."""
-        return self.n_problems == sum(problem.repaired for problem in self.problems)
+        return self.n_problems == self.n_repaired
 
     def note(self, problem: Problem) -> None:
         """Add a problem."""
         self.n_problems += 1
+        self.n_repaired += problem.repaired
         if len(self.problems) < self.MOST:
             self.problems.append(problem)
 
