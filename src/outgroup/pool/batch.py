@@ -178,8 +178,8 @@ def _insert_place(
 ) -> None:
     connection.execute(
         "INSERT INTO places (source, origin, stamp, outcome, reason) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (source, origin) DO UPDATE SET stamp = excluded.stamp, outcome = excluded.outcome, "
-        "reason = excluded.reason",
+        "ON CONFLICT (source, origin) DO UPDATE SET stamp = excluded.stamp, "
+        "outcome = excluded.outcome, reason = excluded.reason",
         (source, origin, stamp, outcome, reason),
     )
 
