@@ -25,6 +25,7 @@ def train(
     map: options.Map = None,
     other: options.Other = None,
     pool: options.Pool = None,
+    keep_suspects: options.KeepSuspects = False,
     strategy: options.StrategyName = "auto",
     head: options.HeadName = None,
     layers: options.Layers = None,
@@ -64,10 +65,11 @@ def train(
         multi_output=multi_output,
         label_columns=label_column or None,
         map=options.name_map(map),
+        keep_suspects=keep_suspects,
         seed=seed,
         cache=not no_cache,
     )
-    classifier.fit(data, other=options.negatives(other, pool))
+    classifier.fit(data, other=other or None, pool=pool or None)
     classifier.save(out, paths=not no_paths)
     _report(classifier, out, json)
 
@@ -94,6 +96,7 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
                     {"path": s.path, "reason": s.reason} for s in report.contradictory
                 ],
                 "n_unlabelled": report.n_unlabelled,
+                "pool": None if report.pool is None else report.pool.to_dict(),
                 **several.fields(model),
                 "warnings": list(report.warnings),
             }
@@ -108,6 +111,8 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
     else:
         _show_map(classifier)
     console.print()
+    if report.pool is not None:
+        console.print(report.pool.sentence)
     console.print(f"Strategy: {model.strategy.name} ({model.strategy.summary}).")
     if comparison is not None:
         console.print(f"Chosen by what it does to unseen kinds. {comparison.choice.reason}")

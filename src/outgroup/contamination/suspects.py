@@ -168,7 +168,7 @@ def find_suspects(
         return tuple(_suspect(int(i), view, at, known, kept, paths) for i in rows)
 
     vouched_rows = np.flatnonzero(~is_known)
-    vouched_paths = None if known.paths is None else [known.paths[i] for i in vouched_rows]
+    vouched_paths = None if known.paths is None else [known.paths[i] for i in vouched_rows.tolist()]
     share, no_share = None, None
     try:
         look_alikes = _count(at_vouched, vouched_units, up=True) if len(vouched_rows) else None
@@ -250,6 +250,6 @@ def _check(pool: NDArray[Any], last: NDArray[Any]) -> None:
     strange = sum(int((~np.isfinite(pool[some]).all(axis=1)).sum()) for some in blocks(len(pool)))
     if strange:
         raise InvalidDataError(
-            f"The embeddings of the pool have NaN or infinite values in {strange} rows. Leave these "
-            "rows out."
+            f"The embeddings of the pool have NaN or infinite values in {strange} rows. Leave "
+            "these rows out."
         )
