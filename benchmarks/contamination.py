@@ -131,7 +131,12 @@ def measure(zoo: Embedded, seeds: int, model_seeds: int) -> list[dict[str, Any]]
                         for name in STRATEGIES_SHOWN
                     }
                 rows.append(row)
-            print(place, rate, f"{np.mean([r['hidden_found'] for r in rows[-seeds:]]):.1f}")
+            print(
+                place,
+                rate,
+                f"{np.mean([r['hidden_found'] for r in rows[-seeds:]]):.1f}",
+                flush=True,
+            )
     return rows
 
 
@@ -188,8 +193,8 @@ def tables(results: list[dict[str, Any]]) -> dict[str, str]:
     ]
     for one in results:
         cells = [one["place"].split("look-alikes ")[1], f"{100 * one['true share']:.0f} %"]
-        for name in ("found", "clean set aside", "look-alikes set aside"):
-            cells.append(_rate(one[name]) if name in one else "")
+        names = ("found", "clean set aside", "look-alikes set aside")
+        cells += [_rate(one[name]) if name in one else "" for name in names]
         low, high = one["mean interval"]
         cells += [f"{100 * one['share']:.1f} %", f"{100 * low:.1f} to {100 * high:.1f} %"]
         finding.append(f"| {' | '.join(cells)} |")

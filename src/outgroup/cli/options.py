@@ -49,6 +49,14 @@ Pool = Annotated[
         help="Random images; those that look like one of the classes are set aside. Repeatable.",
     ),
 ]
+Suspects = Annotated[
+    Path | None,
+    typer.Option(
+        "--suspects",
+        metavar="FILE",
+        help="Write a page with pictures of what looks like a class in the pool, for a yes or no.",
+    ),
+]
 KeepSuspects = Annotated[
     bool,
     typer.Option(
