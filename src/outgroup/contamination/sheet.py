@@ -124,8 +124,8 @@ h1 { font-size: 1.2rem; margin: 0 } header p { margin: .2rem 0; max-width: 75ch 
 .bar { display: flex; gap: 1rem; align-items: center; margin-top: .4rem }
 main { display: grid; grid-template-columns: repeat(auto-fill, minmax(30rem, 1fr)); gap: 1rem;
   padding: 1.2rem }
-article { display: grid; grid-template-columns: 200px 1fr; gap: 1rem; padding: 1rem; border: 1px solid var(--line);
-  border-radius: 8px }
+article { display: grid; grid-template-columns: 200px 1fr; gap: 1rem; padding: 1rem;
+  border: 1px solid var(--line); border-radius: 8px }
 article > div { min-width: 0 }
 article[data-answer=yes] { outline: 2px solid var(--yes) }
 article[data-answer=no] { opacity: .55 }
@@ -136,8 +136,8 @@ article > img { align-self: start; justify-self: center }
 .near { display: flex; gap: .5rem; overflow-x: auto; margin: .3rem 0 }
 figure { margin: 0; flex: none } figcaption { font-size: 11px; opacity: .8 }
 .near img, .near .none { height: 60px; width: 60px !important; object-fit: cover; min-height: 0 }
-.none { display: grid; place-items: center; min-height: 96px; overflow: hidden; background: var(--soft);
-  border-radius: 4px; font-size: 11px; text-align: center; flex: none }
+.none { display: grid; place-items: center; min-height: 96px; overflow: hidden;
+  background: var(--soft); border-radius: 4px; font-size: 11px; text-align: center; flex: none }
 button { font: inherit; padding: .25rem .9rem; border: 1px solid var(--line); border-radius: 6px;
   background: var(--soft); color: inherit; cursor: pointer; margin-right: .5rem }
 article[data-answer=yes] [data-answer=yes] { background: var(--yes); color: #fff }
