@@ -21,7 +21,7 @@ class World:
 
     def draw(self, kinds: np.ndarray) -> np.ndarray:
         centres = 7.0 * np.eye(8, D)
-        centres[3] = centres[0] + 4.5 * np.eye(D)[10]  # tigers, to the cats
+        centres[3] = centres[0] + 6.0 * np.eye(D)[10]  # tigers, to the cats
         return (centres[kinds] + self.rng.normal(size=(len(kinds), D))).astype(np.float32)
 
     def things(self, n: int) -> np.ndarray:
@@ -66,8 +66,8 @@ def test_of_a_pool_full_of_look_alikes_they_stay_and_most_of_the_class_are_found
         rows = find_suspects(world.data(), pool).rows
         found += (rows < 20).sum()
         look_alikes_taken += ((rows >= 20) & (rows < 100)).sum()
-    assert found >= 60
-    assert look_alikes_taken <= 0.05 * 400
+    assert found >= 70
+    assert look_alikes_taken <= 0.1 * 400
 
 
 def test_a_pool_of_nothing_but_the_classes_is_recognised_too() -> None:
@@ -158,12 +158,11 @@ def test_the_interval_covers_the_share(share: float, mix: list[float], vouched: 
     assert binomtest(missed, repeats, 0.05, alternative="greater").pvalue > 0.001
 
 
-def test_too_few_known_images_give_suspects_and_no_share() -> None:
+def test_too_few_known_images_give_no_share() -> None:
     world = World(0, per_class=4)
     result = find_suspects(
         world.data(), np.vstack([world.draw(np.zeros(5, int)), world.things(60)])
     )
-    assert result.suspects
     assert result.share is None
     assert result.no_share is not None
     assert "At least 20 known images" in result.no_share
