@@ -141,8 +141,7 @@ class ImageClassifier:
             Negatives that you vouch for, such as look-alikes: they are none of the classes. A
             folder that is also inside `data` counts as negatives alone.
         pool : folder, images, or a list of these, or None
-            Negatives that nobody has looked at, such as random images. What looks like one of the
-            classes to models that have not seen it is set aside (see `outgroup.contamination`).
+            Negatives that nobody has looked at; what looks like a class is set aside.
 
         Returns
         -------
