@@ -131,6 +131,20 @@ def test_the_promises_of_the_readme_are_those_of_the_results() -> None:
     assert said in text
 
 
+def test_the_tables_on_contamination_are_those_of_the_results(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = ROOT / "benchmarks" / "contamination.py"
+    if not path.exists():
+        pytest.skip("the benchmarks are not part of a source distribution")
+    monkeypatch.syspath_prepend(str(path.parent))
+    names = runpy.run_path(str(path))
+    text = names["DOCS"].read_text("utf-8")
+    results = json.loads(names["RESULTS"].read_text("utf-8"))["results"]
+    for name, table in names["tables"](results).items():
+        assert f"<!-- {name}:start -->\n{table}<!-- {name}:end -->" in text
+
+
 def test_the_set_up_commands_are_where_ci_looks_for_them() -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     assert sum(line.startswith("pip install . && ") for line in lines) == 1

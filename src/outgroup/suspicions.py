@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration.certificate import percent
+from outgroup.contamination import Contamination
 from outgroup.model import OpenSetModel
 from outgroup.training_set import TrainingSet
 
@@ -33,12 +34,18 @@ NO_LABEL = frozenset(
 #: nearly all must be: there, look-alikes are taken for it easily.
 TAKEN, NOT_LEARNED_TAKEN, AT_LEAST = 0.5, 0.9, 5
 
+#: Negatives that a message names.
+NAMED = 3
+
 #: Fewer known images than this, and a threshold is hardly more than a guess: no promise below 10 %.
 CALIBRATING = 30
 
 
 def suspicious(
-    data: TrainingSet, model: OpenSetModel | None = None, root: str | None = None
+    data: TrainingSet,
+    model: OpenSetModel | None = None,
+    root: str | None = None,
+    found: Contamination | None = None,
 ) -> list[str]:
     """Return what is probably not meant in training data, one message each.
 
@@ -50,11 +57,13 @@ def suspicious(
         What was learned from it; without it negatives are not compared with the classes.
     root : str or None
         The folder that holds a sub-folder for each class, if they are from one.
+    found : Contamination or None
+        Which negatives look like a class, if that is known already.
     """
-    found = [*odd_names(data.classes, root), *_identical_rows(data), *_in_two_classes(data)]
-    if model is not None:
-        found += [*_taken_negatives(data, model), *_few_to_calibrate(data, model)]
-    return found
+    said = [*odd_names(data.classes, root), *_identical_rows(data), *_in_two_classes(data)]
+    taken = [] if model is None else _taken_negatives(data, model)
+    said += taken or _doubted(found)
+    return said if model is None else [*said, *_few_to_calibrate(data, model)]
 
 
 def odd_names(classes: Sequence[str], root: str | None = None) -> list[str]:
@@ -146,6 +155,20 @@ def _taken_negatives(data: TrainingSet, model: OpenSetModel) -> list[str]:
             where = f" in {str(origin)!r}" if origin else ""
             found += _looks_like(data.classes, of_origin, limit, where)
     return found or _looks_like(data.classes, taken_for, limit, "")
+
+
+def _doubted(found: Contamination | None) -> list[str]:
+    """Say which negatives that were given as such look like a class."""
+    if found is None or not found.doubted:
+        return []
+    n, named = len(found.doubted), found.doubted[:NAMED]
+    listed = ", ".join(f"{one.path or f'row {one.row}'} ({one.label})" for one in named)
+    more = f" and {n - len(named)} more" if n > len(named) else ""
+    return [
+        f"{n} of the {found.n_vouched} negatives that you vouch for look like your classes to "
+        f"models that never saw them: {listed}{more}. If they show a class, take them out; if not, "
+        "they are the best there are."
+    ]
 
 
 def _looks_like(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration import assign_folds
 from outgroup.errors import InvalidDataError
-from outgroup.strategies import Features
+from outgroup.strategies import Features, take
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,12 @@ class TrainingSet:
         more = (paths, collections, probes or {}, learned_from)
         return cls(features, y, names, groups, origins, *more)
 
+    def subset(self, rows: NDArray[np.int64]) -> TrainingSet:
+        """Return the rows of these indices, in this order."""
+        columns = ("groups", "origins", "paths", "collections")
+        some: dict[str, Any] = {name: _some(getattr(self, name), rows) for name in columns}
+        return replace(self, features=take(self.features, rows), y=self.y[rows], **some)
+
     @property
     def units(self) -> NDArray[np.str_] | None:
         """What a bound counts: the group of each image, or the image itself if it has none.
@@ -148,6 +154,10 @@ class TrainingSet:
         return np.array(
             [f"image {i}" if g is None else f"group {g}" for i, g in enumerate(self.groups)]
         )
+
+
+def _some(column: Sequence[Any] | None, rows: NDArray[np.int64]) -> list[Any] | None:
+    return None if column is None else [column[i] for i in rows.tolist()]
 
 
 class Foldable(Protocol):

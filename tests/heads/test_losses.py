@@ -13,6 +13,7 @@ from outgroup.heads.focal_sigmoid import FocalSigmoid
 from outgroup.heads.focal_softmax import FocalSoftmax
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.heads.linear_softmax import LinearSoftmax
+from outgroup.heads.pu_sigmoid import PositiveUnlabelledSigmoid
 
 HEADS_WITH_A_LOSS = [
     LinearSoftmax(),
@@ -21,6 +22,9 @@ HEADS_WITH_A_LOSS = [
     LinearSigmoid(class_weight=None),
     ExposedSoftmax(),
     ExposedSoftmax(exposure=3.0),
+    PositiveUnlabelledSigmoid(),
+    PositiveUnlabelledSigmoid(class_weight=None, prior=0.2),
+    PositiveUnlabelledSigmoid(prior=[0.0, 0.3, 0.5]),
     *(cls(gamma=g) for cls in (FocalSoftmax, FocalSigmoid) for g in (0.0, 0.5, 1.0, 2.0, 5.0)),
 ]
 IDS = [f"{head.name}-{head.given()}" for head in HEADS_WITH_A_LOSS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,6 +14,7 @@ from PIL import Image
 from outgroup.artifact import Model, ModelContents, kind_of, load_model, save_model
 from outgroup.backbones import Backbone, get_backbone
 from outgroup.calibration import Budget, Certificate
+from outgroup.classifier.kept_options import kept_options
 from outgroup.classifier.mapped import NameMap
 from outgroup.classifier.tasks import Means, Way, choose_task
 from outgroup.classifier.training import TrainingReport, path_of
@@ -63,6 +64,8 @@ class ImageClassifier:
     map : mapping of str to str or sequence of str, or None, default=None
         For each class the ImageNet classes or families that mean it. Then nothing is trained, and
         `fit` needs no images; those that it gets calibrate the threshold.
+    keep_suspects : bool, default=False
+        Whether images of the pool are learned from that look like a class; see ``report.pool``.
     seed : int, default=0
         Seed of everything that is drawn.
     cache : bool, default=True
@@ -100,6 +103,7 @@ class ImageClassifier:
         multi_output: bool = False,
         label_columns: Sequence[str] | None = None,
         map: NameMap | None = None,
+        keep_suspects: bool = False,
         seed: int = 0,
         cache: bool = True,
         threads: int | None = None,
@@ -113,6 +117,7 @@ class ImageClassifier:
         self.task = choose_task(multi_label, multi_output, label_columns, map)
         self.label_columns = None if label_columns is None else list(label_columns)
         self.map = map
+        self.keep_suspects = keep_suspects
         self.seed = seed
         self.cache = cache
         self.threads = threads
@@ -122,7 +127,7 @@ class ImageClassifier:
         self._contents: ModelContents | None = None
         self._embedder: Embedder | None = None
 
-    def fit(self, data: Any = None, other: Any = None) -> ImageClassifier:
+    def fit(self, data: Any = None, other: Any = None, pool: Any = None) -> ImageClassifier:
         """Learn from images; whatever an earlier `fit` learned is forgotten.
 
         Parameters
@@ -133,8 +138,10 @@ class ImageClassifier:
             a missing one that nobody has looked.
             None only with a `map`: then no image is needed.
         other : folder, images, or a list of these, or None
-            Negatives: images that are none of the classes. A folder that is also inside `data`
-            counts as negatives alone.
+            Negatives that you vouch for, such as look-alikes: they are none of the classes. A
+            folder that is also inside `data` counts as negatives alone.
+        pool : folder, images, or a list of these, or None
+            Negatives that nobody has looked at; what looks like a class is set aside.
 
         Returns
         -------
@@ -157,28 +164,20 @@ class ImageClassifier:
         self.task.check(way)  # a typo is found before any work is done
         backbone = get_backbone(self.backbone)
         means = self._means(backbone)
-        model, report, fingerprint, comparison = self.task.fit(data, other, way, means)
-        options: dict[str, Any] = {
-            "strategy": self.strategy,
-            "head": self.head,
-            "layers": None if self.layers is None else list(self.layers),
-            "max_known_rejected": self.budget.max_known_rejected,
-            "max_other_accepted": self.budget.max_other_accepted,
-            "confidence": self.budget.confidence,
-            "seed": self.seed,
-        }
-        if self.label_columns is not None:
-            options["label_columns"] = self.label_columns
-        if self.map is not None:
-            options["map"] = {name: self.map[name] for name in sorted(self.map)}
-        if comparison is not None:
-            options["choice"] = asdict(comparison.choice)
+        model, report, fingerprint, comparison = self.task.fit(data, other, pool, way, means)
         self.report, self.comparison = report, comparison
-        self._contents = ModelContents(backbone, model, report.info(fingerprint, options))
+        info = report.info(fingerprint, kept_options(self))
+        self._contents = ModelContents(backbone, model, info)
         self._embedder = means.embedder
         return self
 
-    def compare(self, data: Any, other: Any = None, lineup: Sequence[str] | None = None) -> Any:
+    def compare(
+        self,
+        data: Any,
+        other: Any = None,
+        lineup: Sequence[str] | None = None,
+        pool: Any = None,
+    ) -> Any:
         """Measure strategies on these images, by unknowns that they have not seen.
 
         Nothing is learned: `fit` takes the one that is best among a few, or the one that is named.
@@ -189,6 +188,8 @@ class ImageClassifier:
             As for `fit`.
         lineup : sequence of str or None
             Names of strategies, from simple to complex; None: one of each that there is.
+        pool
+            As for `fit`.
 
         Returns
         -------
@@ -197,7 +198,7 @@ class ImageClassifier:
             the last is what held-out images say, which are of kinds that were trained on.
         """
         means = self._means(get_backbone(self.backbone))
-        found, self.report = self.task.compare(data, other, lineup, means)
+        found, self.report = self.task.compare(data, other, pool, lineup, means)
         return found
 
     @property
@@ -386,7 +387,8 @@ class ImageClassifier:
         return self._embedder
 
     def _means(self, backbone: Backbone) -> Means:
-        return Means(self._make_embedder(backbone), self.budget, self.seed, self.progress)
+        means = self._make_embedder(backbone), self.budget, self.seed, self.progress
+        return Means(*means, self.keep_suspects)
 
     def _make_embedder(self, backbone: Backbone) -> Embedder:
         cache = EmbeddingCache() if self.cache else None

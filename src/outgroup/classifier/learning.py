@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from outgroup.classifier.negatives import collections
 from outgroup.classifier.training import TrainingReport
@@ -14,12 +14,22 @@ from outgroup.datasets import Samples, load_samples
 from outgroup.errors import DataWarning, InvalidParameterError
 from outgroup.suspicions import odd_names
 
-if TYPE_CHECKING:  # slow to import, and prediction does without
-    pass
+
+class Given(NamedTuple):
+    """Labelled images and negatives as one.
+
+    `collections` says which collection each is of, `pooled` whether it is of the pool, and `said`
+    what is odd about how they were given.
+    """
+
+    samples: Samples
+    collections: list[str]
+    pooled: list[bool]
+    said: list[str]
 
 
-def training_samples(data: Any, other: Any, **table: Any) -> tuple[Samples, list[str], list[str]]:
-    """Return labelled images and negatives as one, the collection of each, and what is odd.
+def training_samples(data: Any, other: Any, pool: Any = None, **table: Any) -> Given:
+    """Return labelled images and negatives as one.
 
     A sub-folder of `data` that is given as negatives, too, is no class: that is where a folder
     named "other" usually is.
@@ -29,7 +39,9 @@ def training_samples(data: Any, other: Any, **table: Any) -> tuple[Samples, list
     data : folder, CSV file, DataFrame or Samples
         Labelled images.
     other : folder, images, a list of these, or None
-        Negatives.
+        Negatives that somebody has looked at.
+    pool : folder, images, a list of these, or None
+        Negatives that nobody has looked at.
     **table
         For `load_samples`.
 
@@ -44,9 +56,7 @@ def training_samples(data: Any, other: Any, **table: Any) -> tuple[Samples, list
             "images. Got None instead. Without images classes can only be given by a map of names."
         )
     samples = load_samples(data, **table)
-    if other is None:
-        return samples, [*samples.origins], []
-    inside = _folders_inside(data, other)
+    inside = [folder for given in (other, pool) for folder in _folders_inside(data, given)]
     if inside:
         kept = [
             i
@@ -62,11 +72,13 @@ def training_samples(data: Any, other: Any, **table: Any) -> tuple[Samples, list
         for name in sorted({os.path.relpath(folder, os.path.realpath(data)) for folder in inside})
         if not odd_names([name])
     ]
-    parts, names = [samples], [*samples.origins]
-    for name, part in collections(other):
-        parts.append(part)
-        names += [name] * len(part)
-    return Samples.concatenate(parts), names, said
+    parts, names, pooled = [samples], [*samples.origins], [False] * len(samples)
+    for given, is_pool in ((other, False), (pool, True)):
+        for name, part in () if given is None else collections(given):
+            parts.append(part)
+            names += [f"{name} (pool)" if is_pool and name in names else name] * len(part)
+            pooled += [is_pool] * len(part)
+    return Given(Samples.concatenate(parts), names, pooled, said)
 
 
 def root_of(data: Any) -> str | None:

@@ -7,10 +7,13 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outgroup.artifact import TrainingInfo
+from outgroup.classifier.pool_report import PoolReport
 from outgroup.datasets import Samples, Skipped
 from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidDataError
@@ -39,6 +42,8 @@ class TrainingReport:
         Images that are also there with another label; none of their copies was used.
     warnings : tuple of str
         What is allowed in these images and rarely meant, with the fix.
+    pool : PoolReport or None
+        What became of the negatives that nobody has looked at; None if there were none.
     """
 
     class_counts: dict[str, int]
@@ -48,12 +53,30 @@ class TrainingReport:
     n_unlabelled: int
     contradictory: tuple[Skipped, ...]
     warnings: tuple[str, ...] = ()
+    pool: PoolReport | None = None
 
     def info(self, fingerprint: str, options: Mapping[str, object]) -> TrainingInfo:
         """Return what a model file keeps of it."""
+        options = dict(options)
+        if self.pool is not None:
+            options["pool"] = self.pool.summary()
         return TrainingInfo(
-            fingerprint, self.class_counts, self.n_others, len(self.unreadable), dict(options)
+            fingerprint, self.class_counts, self.n_others, len(self.unreadable), options
         )
+
+
+class Prepared(NamedTuple):
+    """Images that can be learned from, before the pool has been looked at.
+
+    `keys` are content and label of each, `pooled` says which are of the pool, and `copies` are
+    images of the pool that are there with a label, too; they are not among the rest.
+    """
+
+    data: TrainingSet
+    report: TrainingReport
+    keys: list[tuple[str | None, str | None]]
+    pooled: NDArray[np.bool_]
+    copies: tuple[Skipped, ...]
 
 
 def nothing_learned(classes: Sequence[str]) -> tuple[TrainingReport, str]:
@@ -67,7 +90,8 @@ def prepare(
     collections: Sequence[str] | None = None,
     probes: Mapping[str, Features] | None = None,
     classes: Sequence[str] | None = None,
-) -> tuple[TrainingSet, TrainingReport, str]:
+    pooled: Sequence[bool] | None = None,
+) -> Prepared:
     """Make a training set of what can be learned from.
 
     Rows are put in the order of their content, so that the same images give the same model whatever
@@ -87,13 +111,13 @@ def prepare(
     classes : sequence of str or None
         The classes, if they are known already and the images only calibrate; None: those of the
         labels.
+    pooled : sequence of bool or None
+        Whether each is of the pool, of which nobody has said that it shows no class: a copy of a
+        labelled image there contradicts nothing.
 
     Returns
     -------
-    data : TrainingSet
-    report : TrainingReport
-    fingerprint : str
-        Hash of content and label of all images in `data`.
+    Prepared
 
     Raises
     ------
@@ -107,8 +131,12 @@ def prepare(
         for path, error in zip(paths, embeddings.errors, strict=True)
         if error is not None
     ]
-    readable = [i for i, error in enumerate(embeddings.errors) if error is None]
+    pooled = [False] * len(samples) if pooled is None else pooled
     labels_of: dict[str | None, set[str | None]] = {}
+    readable = [i for i, error in enumerate(embeddings.errors) if error is None]
+    labelled = {digests[i] for i in readable if labels[i] is not None}
+    copies = [i for i in readable if pooled[i] and digests[i] in labelled]
+    readable = sorted({*readable} - {*copies})
     for i in readable:
         labels_of.setdefault(digests[i], set()).add(labels[i])
     contradictory = [
@@ -145,6 +173,10 @@ def prepare(
         n_unlabelled=len(samples.unlabelled),
         contradictory=tuple(contradictory),
     )
+    copied = tuple(
+        Skipped(paths[i], f"the same image is there as {_list(labels_of[digests[i]])}")
+        for i in copies
+    )
     data = TrainingSet.from_labels(
         take(embeddings.layers, np.array(rows)),
         [labels[i] for i in rows],
@@ -155,7 +187,8 @@ def prepare(
         probes,
         classes,
     )
-    return data, report, fingerprint([(digests[i], labels[i]) for i in rows])
+    keys = [(digests[i], labels[i]) for i in rows]
+    return Prepared(data, report, keys, np.array([pooled[i] for i in rows], dtype=bool), copied)
 
 
 def _refuse_copies(

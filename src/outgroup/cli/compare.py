@@ -29,6 +29,7 @@ def compare(
     data: options.Data,
     other: options.Other = None,
     pool: options.Pool = None,
+    keep_suspects: options.KeepSuspects = False,
     strategy: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Compare only these strategies. Repeatable."),
@@ -57,6 +58,7 @@ def compare(
                 f"Got {plot} instead. What it draws is a comparison for one class an image."
             )
     classifier = ImageClassifier(
+        keep_suspects=keep_suspects,
         backbone=backbone,
         max_known_rejected="auto" if max_known_rejected is None else max_known_rejected,
         multi_label=multi_label,
@@ -65,7 +67,7 @@ def compare(
         seed=seed,
         cache=not no_cache,
     )
-    found = classifier.compare(data, options.negatives(other, pool), strategy or None)
+    found = classifier.compare(data, other or None, strategy or None, pool or None)
     assert classifier.report is not None
     tell_left_out(classifier.report)
     if plot is not None:

@@ -44,7 +44,24 @@ Other = Annotated[
 ]
 Pool = Annotated[
     list[Path] | None,
-    typer.Option(metavar="DIR", help="Random images that are none of the classes. Repeatable."),
+    typer.Option(
+        metavar="DIR",
+        help="Random images; those that look like one of the classes are set aside. Repeatable.",
+    ),
+]
+Suspects = Annotated[
+    Path | None,
+    typer.Option(
+        "--suspects",
+        metavar="FILE",
+        help="Write a page with pictures of what looks like a class in the pool, for a yes or no.",
+    ),
+]
+KeepSuspects = Annotated[
+    bool,
+    typer.Option(
+        "--keep-suspects", help="Learn from all of the pool, also from what looks like a class."
+    ),
 ]
 StrategyName = Annotated[
     str,
@@ -156,11 +173,6 @@ def name_map(given: list[str] | None) -> dict[str, list[str]] | None:
             )
         found.setdefault(name.strip(), []).extend(names)
     return found or None
-
-
-def negatives(other: list[Path] | None, pool: list[Path] | None) -> list[Path] | None:
-    """Return all folders of negatives, or None if there are none."""
-    return [*(other or []), *(pool or [])] or None
 
 
 def check_writable(out: Path, name: str = "--out") -> None:

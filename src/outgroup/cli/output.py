@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
     from rich.table import Table
 
+    from outgroup.classifier.pool_report import PoolReport
     from outgroup.classifier.training import TrainingReport
     from outgroup.datasets import Skipped
 
@@ -90,8 +91,18 @@ def tell_left_out(report: TrainingReport) -> None:
     tell_files("could not be read", report.unreadable)
     tell_files("left out, because their labels contradict each other", report.contradictory)
     tell_files("not taken for images", report.skipped)
+    if report.pool is not None:
+        tell_files("of the pool look like your classes", suspected(report.pool))
     if report.n_unlabelled:
         errors().print(f"{report.n_unlabelled} images have no label and were not used.")
+
+
+def suspected(pool: PoolReport) -> list[Skipped]:
+    """Return the images of a pool that look like a class, each with the reason."""
+    from outgroup.datasets import Skipped
+
+    named = [Skipped(s.path or f"row {s.row}", s.why) for s in pool.found.suspects]
+    return [*pool.copies, *named]
 
 
 def tell_files(what: str, files: Sequence[Skipped], n: int | None = None) -> None:

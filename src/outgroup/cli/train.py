@@ -25,6 +25,8 @@ def train(
     map: options.Map = None,
     other: options.Other = None,
     pool: options.Pool = None,
+    keep_suspects: options.KeepSuspects = False,
+    suspects: options.Suspects = None,
     strategy: options.StrategyName = "auto",
     head: options.HeadName = None,
     layers: options.Layers = None,
@@ -47,6 +49,13 @@ def train(
     from outgroup.classifier import ImageClassifier
 
     options.check_writable(out)
+    if suspects is not None:
+        options.check_writable(suspects, "--suspects")
+        if not pool:
+            raise InvalidParameterError(
+                f"The '--suspects' parameter must be left out without a pool. Got {suspects}. What "
+                "it shows are images of --pool that look like a class."
+            )
     if data is None and not map:
         raise InvalidParameterError(
             "The 'DIR|CSV' argument must be a folder or table of images. Got none. Without images "
@@ -64,15 +73,18 @@ def train(
         multi_output=multi_output,
         label_columns=label_column or None,
         map=options.name_map(map),
+        keep_suspects=keep_suspects,
         seed=seed,
         cache=not no_cache,
     )
-    classifier.fit(data, other=options.negatives(other, pool))
+    classifier.fit(data, other=other or None, pool=pool or None)
     classifier.save(out, paths=not no_paths)
-    _report(classifier, out, json)
+    if suspects is not None:
+        _write_suspects(classifier, suspects)
+    _report(classifier, out, json, suspects is not None)
 
 
-def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
+def _report(classifier: ImageClassifier, out: Path, json: bool, shown: bool) -> None:
     contents, report = classifier.contents, classifier.report
     assert report is not None
     tell_left_out(report)
@@ -94,6 +106,7 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
                     {"path": s.path, "reason": s.reason} for s in report.contradictory
                 ],
                 "n_unlabelled": report.n_unlabelled,
+                "pool": None if report.pool is None else report.pool.to_dict(),
                 **several.fields(model),
                 "warnings": list(report.warnings),
             }
@@ -108,6 +121,10 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
     else:
         _show_map(classifier)
     console.print()
+    if report.pool is not None:
+        console.print(report.pool.sentence)
+        if report.pool.found.suspects and not shown:
+            console.print("To see them: --suspects FILE.html.")
     console.print(f"Strategy: {model.strategy.name} ({model.strategy.summary}).")
     if comparison is not None:
         console.print(f"Chosen by what it does to unseen kinds. {comparison.choice.reason}")
@@ -126,6 +143,15 @@ def _report(classifier: ImageClassifier, out: Path, json: bool) -> None:
     # Whoever copies a path or a command needs it in one piece.
     console.print(f"Saved {out} ({size:.1f} MB).", soft_wrap=True)
     console.print(f"Now: outgroup predict {shlex.quote(str(out))} FOLDER", soft_wrap=True)
+
+
+def _write_suspects(classifier: ImageClassifier, path: Path) -> None:
+    from outgroup.contamination import suspect_sheet
+
+    assert classifier.report is not None
+    assert classifier.report.pool is not None
+    found = classifier.report.pool
+    path.write_text(suspect_sheet(found.found.suspects, said=found.sentence), "utf-8")
 
 
 def _show_map(classifier: ImageClassifier) -> None:

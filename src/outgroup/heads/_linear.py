@@ -48,8 +48,10 @@ class LinearHead(Standardised, Head):
     """
 
     parameters: ClassVar[tuple[str, ...]] = ("strength", "class_weight")
-    tuned = ("strength",)
+    tuned: ClassVar[tuple[str, ...]] = ("strength",)
     arrays = ("mean", "scale", "coef")
+    #: Whether the loss of all rows is the sum of those of parts of them.
+    adds_up: ClassVar[bool] = True
 
     def __init__(self, strength: float | None = None, class_weight: str | None = BALANCED) -> None:
         fine = strength is None or (is_number(strength) and strength > 0)
@@ -142,13 +144,14 @@ class LinearHead(Standardised, Head):
         from scipy.optimize import minimize  # slow to import, and prediction does without
 
         lengths = directions.lengths(strength)
+        step = BLOCK if self.adds_up else len(Z)
 
         def objective(flat: Array) -> tuple[float, Array]:
             coef = directions.stretched(flat.reshape(start.shape), lengths)
             value = 0.5 * strength * float((coef[:-1] ** 2).sum())
             gradient = np.vstack([strength * coef[:-1], np.zeros(start.shape[1])])
-            for first in range(0, len(Z), BLOCK):
-                rows = slice(first, first + BLOCK)
+            for first in range(0, len(Z), step):
+                rows = slice(first, first + step)
                 loss, slope = self.loss(_product(Z[rows], coef), targets[rows], weights[rows])
                 value += loss
                 gradient[:-1] += (slope.T.astype(Z.dtype) @ Z[rows]).T

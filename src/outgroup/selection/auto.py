@@ -59,7 +59,7 @@ def choose_strategy(
     >>> choose_strategy("sigmoid", head="focal-softmax")
     Traceback (most recent call last):
     outgroup.errors.InvalidParameterError: The strategy 'sigmoid' takes one of focal-sigmoid,
-    linear-sigmoid, mlp-sigmoid as its head. Got 'focal-softmax' instead.
+    linear-sigmoid, mlp-sigmoid, pu-sigmoid as its head. Got 'focal-softmax' instead.
     """
     if name == AUTO and not (head is None and layers is None):
         raise InvalidParameterError(

@@ -13,6 +13,7 @@ LINEUP = (
     "detector:whitened-cosine",
     "sigmoid-0.95",
     "sigmoid",
+    "positive-unlabelled",
     "outlier-exposure",
     "other-class",
     "blend",

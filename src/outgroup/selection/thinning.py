@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from outgroup.strategies import take
 from outgroup.training_set import TrainingSet
 
 #: Images that a comparison looks at, at most.
@@ -48,12 +42,4 @@ def thinned(data: TrainingSet, max_rows: int = MAX_ROWS, seed: int = 0) -> Train
         rows = np.flatnonzero(index == i)
         size = min(len(rows), max(LEAST, round(len(rows) * max_rows / n)))
         kept.append(rng.choice(rows, size, replace=False))
-    rows = np.sort(np.concatenate(kept))
-
-    columns = ("groups", "origins", "paths", "collections")
-    some: dict[str, Any] = {name: _some(getattr(data, name), rows) for name in columns}
-    return replace(data, features=take(data.features, rows), y=data.y[rows], **some)
-
-
-def _some(column: Sequence[Any] | None, rows: NDArray[np.int64]) -> list[Any] | None:
-    return None if column is None else [column[i] for i in rows]
+    return data.subset(np.sort(np.concatenate(kept)))

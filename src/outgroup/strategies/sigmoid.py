@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.detectors.max_logit import MaxLogit
-from outgroup.heads import SigmoidHead
+from outgroup.heads import Head, SigmoidHead
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.strategies.base import STRATEGIES, HeadStrategy, Scores
 from outgroup.strategies.features import Features, head_input
@@ -36,7 +38,7 @@ class Sigmoid(HeadStrategy):
     reference = "Shu et al. 2017"
     uses_others = True
     takes_head = SigmoidHead
-    default_head = LinearSigmoid
+    default_head: ClassVar[type[Head]] = LinearSigmoid
 
     def cross_fit(self, rows: FoldedRows) -> Scores:
         """See `Strategy.cross_fit`."""

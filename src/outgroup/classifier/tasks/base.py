@@ -49,28 +49,31 @@ class Means:
         Seed of everything that is drawn.
     progress : bool or None
         Whether to show a progress bar; None: if there is a terminal.
+    keep_suspects : bool
+        Whether images of a pool are learned from that look like a class.
     """
 
     embedder: Embedder
     budget: Budget
     seed: int
     progress: bool | None
+    keep_suspects: bool = False
 
 
 class Task(ABC):
-    """What there is to learn of an image; `data` and `other` are as for `ImageClassifier.fit`."""
+    """What there is to learn of an image; `data`, `other`, `pool`: as for `ImageClassifier.fit`."""
 
     @abstractmethod
     def check(self, way: Way) -> None:
         """Refuse a way that there is not, before any work is done."""
 
     @abstractmethod
-    def fit(self, data: Any, other: Any, way: Way, means: Means) -> Learned:
+    def fit(self, data: Any, other: Any, pool: Any, way: Way, means: Means) -> Learned:
         """Learn from images."""
 
     @abstractmethod
     def compare(
-        self, data: Any, other: Any, lineup: Sequence[str] | None, means: Means
+        self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
     ) -> tuple[Any, TrainingReport]:
         """Return what the strategies of a lineup do, and what became of the images."""
 

@@ -47,11 +47,11 @@ class ClassInEachColumn(Task):
 
         choose_strategy(*way)
 
-    def fit(self, data: Any, other: Any, way: Way, means: Means) -> Learned:
+    def fit(self, data: Any, other: Any, pool: Any, way: Way, means: Means) -> Learned:
         """See `Task.fit`."""
         from outgroup.selection import choose_strategy
 
-        prepared, report, fingerprint = self._load(data, other, means)
+        prepared, report, fingerprint = self._load(data, other, pool, means)
         model = fit_outputs(
             prepared.features,
             _by_column(prepared.columns, prepared.cells),
@@ -64,11 +64,11 @@ class ClassInEachColumn(Task):
         return Learned(model, report, fingerprint)
 
     def compare(
-        self, data: Any, other: Any, lineup: Sequence[str] | None, means: Means
+        self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
     ) -> tuple[dict[str, Comparison], TrainingReport]:
         """See `Task.compare`; every column by itself."""
         lineup = checked_lineup(lineup)
-        prepared, report, _ = self._load(data, other, means)
+        prepared, report, _ = self._load(data, other, pool, means)
         found = {}
         for name, (values, seen) in _by_column(prepared.columns, prepared.cells).items():
             data = training_set(
@@ -112,9 +112,11 @@ class ClassInEachColumn(Task):
         )
         return evaluation, unreadable(answers)
 
-    def _load(self, data: Any, other: Any, means: Means) -> tuple[Prepared, TrainingReport, str]:
+    def _load(
+        self, data: Any, other: Any, pool: Any, means: Means
+    ) -> tuple[Prepared, TrainingReport, str]:
         table = load_label_columns(data, self.columns, marks=False)
-        return prepare_table(table, other, means.embedder, named=True)
+        return prepare_table(table, other, pool, means, named=True)
 
 
 def _by_column(

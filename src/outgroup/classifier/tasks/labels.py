@@ -51,23 +51,23 @@ class AnyNumberOfLabels(Task):
                     f"Got {getattr(way, name)!r} instead. Leave it out."
                 )
 
-    def fit(self, data: Any, other: Any, way: Way, means: Means) -> Learned:
+    def fit(self, data: Any, other: Any, pool: Any, way: Way, means: Means) -> Learned:
         """See `Task.fit`."""
-        prepared, report, fingerprint = self._load(data, other, means)
+        prepared, report, fingerprint = self._load(data, other, pool, means)
         model = fit_labels(
             _training_set(prepared), choose_labeler(way.strategy), means.budget, seed=means.seed
         )
         return Learned(model, report, fingerprint)
 
     def compare(
-        self, data: Any, other: Any, lineup: Sequence[str] | None, means: Means
+        self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
     ) -> tuple[list[LabelerResult], TrainingReport]:
         """See `Task.compare`."""
         from outgroup.multilabel.compare import compare_labelers
 
         for name in lineup or ():
             choose_labeler(name)
-        prepared, report, _ = self._load(data, other, means)
+        prepared, report, _ = self._load(data, other, pool, means)
         found = compare_labelers(_training_set(prepared), means.budget, means.seed, lineup)
         return list(found), report
 
@@ -112,7 +112,9 @@ class AnyNumberOfLabels(Task):
             return load_label_columns(data, self.columns, marks=True)
         return load_label_lists(data, **self._lists)
 
-    def _load(self, data: Any, other: Any, means: Means) -> tuple[Prepared, TrainingReport, str]:
+    def _load(
+        self, data: Any, other: Any, pool: Any, means: Means
+    ) -> tuple[Prepared, TrainingReport, str]:
         table = self._table(data)
         columns = tuple(sorted(table.columns))
         if not columns:
@@ -120,9 +122,7 @@ class AnyNumberOfLabels(Task):
                 "There are no known images: every label is empty, which means none of these. Label "
                 "the images of at least one class."
             )
-        return prepare_table(
-            table.aligned(columns, absent=None), other, means.embedder, named=False
-        )
+        return prepare_table(table.aligned(columns, absent=None), other, pool, means, named=False)
 
 
 def _training_set(prepared: Prepared) -> LabelTrainingSet:

@@ -6,6 +6,7 @@ from typing import Any
 
 from outgroup.classifier.learning import root_of, training_samples, warned
 from outgroup.classifier.mapped import NameMap, mapped_strategy, refuse_head
+from outgroup.classifier.purging import purged
 from outgroup.classifier.tasks.base import Learned, Means, Way
 from outgroup.classifier.tasks.one_class import OneClass
 from outgroup.classifier.training import nothing_learned, prepare
@@ -33,14 +34,15 @@ class Mapped(OneClass):
         super().check(Way(way.strategy))
         refuse_head(way.head, way.layers)
 
-    def fit(self, data: Any, other: Any, way: Way, means: Means) -> Learned:
+    def fit(self, data: Any, other: Any, pool: Any, way: Way, means: Means) -> Learned:
         """See `Task.fit`; without images the model promises nothing."""
         classes, strategy = mapped_strategy(self.names, means.embedder.backbone, way.strategy)
-        if data is None and other is None:
+        if data is None and other is None and pool is None:
             return Learned(uncalibrated_model(classes, strategy), *nothing_learned(classes))
-        samples, names, said = training_samples(data, other, **self.table)
+        samples, names, pooled, said = training_samples(data, other, pool, **self.table)
         embeddings = means.embedder.embed(samples.sources)
-        training_set, report, fingerprint = prepare(samples, embeddings, names, classes=classes)
+        prepared = prepare(samples, embeddings, names, classes=classes, pooled=pooled)
+        training_set, report, fingerprint, _ = purged(prepared, means.seed, means.keep_suspects)
         model = calibrated_model(training_set, strategy, means.budget)
         said += suspicious(training_set, model, root_of(data))
         return Learned(model, warned(report, said), fingerprint)

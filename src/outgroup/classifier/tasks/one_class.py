@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from outgroup.classifier.learning import root_of, training_samples, warned
 from outgroup.classifier.negatives import embedded_garbage, told_apart
+from outgroup.classifier.purging import purged
 from outgroup.classifier.tasks.base import Learned, Means, Task, Way, unreadable
 from outgroup.classifier.training import TrainingReport, prepare
+from outgroup.contamination import Contamination
 from outgroup.datasets import Samples, Skipped, load_samples
 from outgroup.embeddings import ProgressBar
 from outgroup.errors import InvalidDataError
@@ -40,11 +42,11 @@ class OneClass(Task):
 
         choose_strategy(*way)
 
-    def fit(self, data: Any, other: Any, way: Way, means: Means) -> Learned:
+    def fit(self, data: Any, other: Any, pool: Any, way: Way, means: Means) -> Learned:
         """See `Task.fit`."""
         from outgroup.selection import select_strategy
 
-        training_set, report, fingerprint, said = self._load(data, other, means)
+        training_set, report, fingerprint, found, said = self._load(data, other, pool, means)
         with ProgressBar(100, means.progress, what="comparing, %") as bar:
             chosen, comparison, rows = select_strategy(
                 way.strategy,
@@ -56,16 +58,16 @@ class OneClass(Task):
                 progress=bar.show,
             )
         model = fit_model(training_set, chosen, means.budget, seed=means.seed, rows=rows)
-        said += suspicious(training_set, model, root_of(data))
+        said += suspicious(training_set, model, root_of(data), found)
         return Learned(model, warned(report, said), fingerprint, comparison)
 
     def compare(
-        self, data: Any, other: Any, lineup: Sequence[str] | None, means: Means
+        self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
     ) -> tuple[Comparison, TrainingReport]:
         """See `Task.compare`."""
         lineup = checked_lineup(lineup)
-        training_set, report, _, said = self._load(data, other, means)
-        said += suspicious(training_set, None, root_of(data))
+        training_set, report, _, found, said = self._load(data, other, pool, means)
+        said += suspicious(training_set, None, root_of(data), found)
         return compare_one(training_set, lineup, means), warned(report, said)
 
     def evaluate(
@@ -104,13 +106,14 @@ class OneClass(Task):
         return evaluation, unreadable(answers)
 
     def _load(
-        self, data: Any, other: Any, means: Means
-    ) -> tuple[TrainingSet, TrainingReport, str, list[str]]:
-        """Return what `prepare` does, and what is odd about how the images were given."""
-        samples, names, said = training_samples(data, other, **self.table)
+        self, data: Any, other: Any, pool: Any, means: Means
+    ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None, list[str]]:
+        """Return what `purged` does, with what is odd about how the images were given."""
+        samples, names, pooled, said = training_samples(data, other, pool, **self.table)
         embeddings = means.embedder.embed(samples.sources)
         probes = embedded_garbage(means.embedder, means.seed)
-        return *prepare(samples, embeddings, names, probes), said
+        prepared = prepare(samples, embeddings, names, probes, pooled=pooled)
+        return *purged(prepared, means.seed, means.keep_suspects), said
 
 
 def checked_lineup(lineup: Sequence[str] | None) -> Sequence[str]:

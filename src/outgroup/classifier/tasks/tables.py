@@ -8,12 +8,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from outgroup.classifier.training import TrainingReport, copies_as_groups, fingerprint, name_of
+from outgroup.classifier.pool_report import PoolReport
+from outgroup.classifier.purging import look_through
+from outgroup.classifier.tasks.base import Means
+from outgroup.classifier.training import (
+    TrainingReport,
+    copies_as_groups,
+    fingerprint,
+    name_of,
+    path_of,
+)
+from outgroup.contamination import Contamination
 from outgroup.datasets import MISSING, LabelTable, Skipped, from_images
-from outgroup.embeddings import Embedder, Embeddings
+from outgroup.datasets.label_tables import MARK
+from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidDataError
 from outgroup.strategies import Features, take
+from outgroup.training_set import TrainingSet
 
 
 @dataclass(frozen=True)
@@ -40,7 +53,7 @@ class Prepared:
 
 
 def prepare_table(
-    table: LabelTable, other: Any, embedder: Embedder, named: bool
+    table: LabelTable, other: Any, pool: Any, means: Means, named: bool
 ) -> tuple[Prepared, TrainingReport, str]:
     """Embed the images of a table and negatives, and return what can be learned from.
 
@@ -53,8 +66,10 @@ def prepare_table(
         Images with cells.
     other : folder, images, or a list of these, or None
         Images of which every cell says none.
-    embedder : Embedder
-        What embeds them.
+    pool : folder, images, or a list of these, or None
+        Images that nobody has looked at; those that look like images with labels are set aside.
+    means : Means
+        What embeds them, and whether all of the pool is kept.
     named : bool
         Whether a cell holds the name of a class, not a mark; the report counts these.
 
@@ -72,17 +87,35 @@ def prepare_table(
     """
     if other is not None:
         table = table.with_others(from_images(other))
+    n_looked_at = len(table.samples)
+    if pool is not None:
+        table = table.with_others(from_images(pool))
     samples = table.samples
-    embeddings = embedder.embed(samples.sources)
+    pooled = np.arange(len(samples)) >= n_looked_at
+    embeddings = means.embedder.embed(samples.sources)
     paths = [name_of(source, i) for i, source in enumerate(samples.sources)]
-    left_out, contradictory, usable = _usable(table, embeddings, paths)
     digests = embeddings.digests
+    marked = {
+        digests[i]
+        for i in np.flatnonzero(~pooled).tolist()
+        if any(cell is not MISSING and cell is not None for cell in table.cells[i])
+    }
+    copies = {i for i in np.flatnonzero(pooled).tolist() if digests[i] in marked - {None}}
+    left_out, contradictory, usable = _usable(table, embeddings, paths, copies)
     rows = sorted(
         usable,
         key=lambda i: (
             str(digests[i]), samples.origins[i], samples.groups[i] or "", _key(table.cells[i])
         ),
     )  # fmt: skip
+    pool_report = None
+    if pool is not None:
+        looked = _look_through(table, embeddings, rows, pooled[rows], means.seed)
+        copied = [Skipped(paths[i], "the same image is there with labels") for i in sorted(copies)]
+        pool_report = PoolReport(looked, tuple(copied), means.keep_suspects)
+        if not means.keep_suspects:
+            suspected = {*np.flatnonzero(pooled[rows])[looked.rows].tolist()}
+            rows = [row for i, row in enumerate(rows) if i not in suspected]
     cells = [table.cells[i] for i in rows]
     report = TrainingReport(
         class_counts=_counts(table.columns, cells, named),
@@ -91,6 +124,7 @@ def prepare_table(
         skipped=tuple(samples.skipped),
         n_unlabelled=len(samples.unlabelled),
         contradictory=tuple(contradictory),
+        pool=pool_report,
     )
     prepared = Prepared(
         take(embeddings.layers, np.array(rows)),
@@ -104,14 +138,14 @@ def prepare_table(
 
 
 def _usable(
-    table: LabelTable, embeddings: Embeddings, paths: Sequence[str]
+    table: LabelTable, embeddings: Embeddings, paths: Sequence[str], copies: set[int]
 ) -> tuple[list[Skipped], list[Skipped], list[int]]:
     left_out = [
         Skipped(path, error)
         for path, error in zip(paths, embeddings.errors, strict=True)
         if error is not None
     ]
-    readable = [i for i, error in enumerate(embeddings.errors) if error is None]
+    readable = [i for i, e in enumerate(embeddings.errors) if e is None and i not in copies]
     said: dict[tuple[str | None, int], set[Any]] = {}
     for i in readable:
         for column, cell in enumerate(table.cells[i]):
@@ -132,6 +166,51 @@ def _usable(
             f"{example.reason}."
         )
     return left_out, contradictory, usable
+
+
+def _look_through(
+    table: LabelTable,
+    embeddings: Embeddings,
+    rows: Sequence[int],
+    pooled: NDArray[np.bool_],
+    seed: int,
+) -> Contamination:
+    """Look for labelled images in the pool, each set of labels that is there twice being a class.
+
+    What is labelled in part, and so perhaps with something else, is no class and no negative.
+    """
+    digests, samples = embeddings.digests, table.samples
+    groups = copies_as_groups([samples.groups[i] for i in rows], [digests[i] for i in rows])
+    names = [_name(table, i) for i in rows]
+    units: dict[str, set[object]] = {}
+    for row, (name, group) in enumerate(zip(names, groups, strict=True)):
+        if name:
+            units.setdefault(name, set()).add(group or row)
+    useful = [not p and (n == "" or len(units.get(n or "", ())) > 1) and n is not None
+              for p, n in zip(pooled, names, strict=True)]  # fmt: skip
+    if not any(useful[i] and names[i] for i in range(len(rows))):
+        why = "No set of labels is there twice."
+        return Contamination(int(pooled.sum()), (), None, why, (), 0)
+    taken = np.flatnonzero(np.array(useful) | pooled).tolist()
+    data = TrainingSet.from_labels(
+        take(embeddings.layers, np.array(rows)[taken]),
+        [None if pooled[i] else names[i] or None for i in taken],
+        [groups[i] for i in taken],
+        paths=[path_of(samples.sources[rows[i]]) for i in taken],
+    )
+    return look_through(data, pooled[taken], seed)
+
+
+def _name(table: LabelTable, row: int) -> str | None:
+    """Return the labels of a row as one name, empty for none of them, None if nobody knows."""
+    cells = table.cells[row]
+    there = [
+        column if cell is MARK else f"{column}={cell}"
+        for column, cell in zip(table.columns, cells, strict=True)
+        if cell is not MISSING and cell is not None
+    ]
+    unknown = any(cell is MISSING for cell in cells)
+    return "|".join(there) if there or not unknown else None
 
 
 def _counts(columns: Sequence[str], cells: list[tuple[Any, ...]], named: bool) -> dict[str, int]:

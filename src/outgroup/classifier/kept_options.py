@@ -1,0 +1,29 @@
+"""The options of a classifier that its model file keeps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from outgroup.classifier.image_classifier import ImageClassifier
+
+
+def kept_options(classifier: ImageClassifier) -> dict[str, Any]:
+    """Return JSON-ready options: what was asked for, and what a comparison chose."""
+    options: dict[str, Any] = {
+        "strategy": classifier.strategy,
+        "head": classifier.head,
+        "layers": None if classifier.layers is None else list(classifier.layers),
+        "max_known_rejected": classifier.budget.max_known_rejected,
+        "max_other_accepted": classifier.budget.max_other_accepted,
+        "confidence": classifier.budget.confidence,
+        "seed": classifier.seed,
+    }
+    if classifier.label_columns is not None:
+        options["label_columns"] = classifier.label_columns
+    if classifier.map is not None:
+        options["map"] = {name: classifier.map[name] for name in sorted(classifier.map)}
+    if classifier.comparison is not None:
+        options["choice"] = asdict(classifier.comparison.choice)
+    return options
