@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from outgroup.backbones import Backbone
 from outgroup.embeddings.cache import EmbeddingCache
+from outgroup.embeddings.embedded_image import EmbeddedImage
 from outgroup.embeddings.progress import ProgressBar
 from outgroup.embeddings.result import Embeddings
 from outgroup.errors import InvalidParameterError, UnreadableImageError
@@ -164,6 +165,12 @@ class Embedder:
             bar.advance()
 
     def _embed_one(self, source: ImageSource) -> _Row:
+        if isinstance(source, EmbeddedImage):
+            if source.namespace == self._namespace:
+                known = np.concatenate([source.layers[layer] for layer in self._layers])
+                return _Row(source.digest, known.astype(np.float32, copy=False), None)
+            # by the hash of what it was, so that a copy of it is known for one
+            return self._embed_one(source.load())._replace(digest=source.digest)
         digest = None
         try:
             image = read_source(source)

@@ -181,6 +181,16 @@ class Index:
             return everything
         return np.setdiff1d(everything, gone) if state == KEPT else np.sort(gone)
 
+    def sources(self, first: int, last: int, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Return the source of some rows between two, these included."""
+        found = self.all(
+            "SELECT i.row, s.name FROM images i JOIN sources s ON s.id = i.source "
+            "WHERE i.row >= ? AND i.row <= ?",
+            (first, last),
+        )
+        names = dict(found)
+        return [names[row] for row in rows.tolist()]
+
     def not_kept(self, first: int, stop: int) -> npt.NDArray[np.int64]:
         """Return those rows of a range that are in quarantine."""
         return self.column(

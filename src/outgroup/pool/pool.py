@@ -18,6 +18,7 @@ from outgroup.errors import InvalidParameterError, PoolError
 from outgroup.pool import files
 from outgroup.pool.building import Building
 from outgroup.pool.creating import make_pool
+from outgroup.pool.drawing import DrawsNegatives
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.index import Index
 from outgroup.pool.lock import WriterLock
@@ -32,7 +33,7 @@ Rows = Sequence[int] | npt.NDArray[np.integer]
 DEFAULT_BACKBONE = "efficientnet-lite0"
 
 
-class Pool:
+class Pool(DrawsNegatives):
     """Images that are none of the classes, with their embeddings, on disk.
 
     A folder: ``pool.json``, ``index.sqlite3``, ``shards/*.tar`` that any WebDataset tool reads,
@@ -165,6 +166,10 @@ class Pool:
                 "instead."
             )
         return self._index.rows(source, state)
+
+    def sources_of(self, rows: npt.NDArray[np.int64]) -> list[str]:
+        """Return the source of each of some sorted rows that are near together."""
+        return self._index.sources(int(rows[0]), int(rows[-1]), rows)
 
     def counts(self) -> dict[str, Counts]:
         """Return what each source gave and what became of it, sorted by the source's name."""
