@@ -209,12 +209,37 @@ def deal(
             if not is_known
         )
         groups = units_in(data, ~known) if grouped else None
-        if groups is None and data.origins is not None:
+        if data.origins is not None:
             origins = np.array(data.origins)[~known]
+            folders = origins if groups is None else linked(origins, groups)
             enough = n_folds if min_folders is None else min_folders
-            groups = origins if len(np.unique(origins)) >= enough else None
+            groups = folders if len(np.unique(folders)) >= enough else groups
         folds[~known] = assign_folds(data.y[~known], n_folds, groups, seed)
     return folds
+
+
+def linked(first: NDArray[np.str_], second: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return a name for each entry, the same for all that share either name, or are linked so.
+
+    Examples
+    --------
+    >>> linked(np.array(["a", "a", "b", "c"]), np.array(["x", "y", "y", "z"]))
+    array(['0', '0', '0', '1'], dtype='<U21')
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_first, one = _numbers(first)
+    n_second, two = _numbers(second)
+    n = n_first + n_second
+    graph = coo_array((np.ones(len(one)), (one, n_first + two)), shape=(n, n))
+    parts = connected_components(graph, directed=False)[1][one]
+    return np.unique(parts, return_inverse=True)[1].astype(np.str_)
+
+
+def _numbers(names: NDArray[np.str_]) -> tuple[int, NDArray[np.int64]]:
+    different, numbers = np.unique(names, return_inverse=True)
+    return len(different), numbers
 
 
 def units_in(data: Foldable, rows: NDArray[np.bool_]) -> NDArray[np.str_] | None:

@@ -140,7 +140,7 @@ class ImageClassifier:
         other : folder, images, or a list of these, or None
             Negatives that you vouch for, such as look-alikes: they are none of the classes. A
             folder that is also inside `data` counts as negatives alone.
-        pool : folder, images, or a list of these, or None
+        pool : folder, images, Pool, or a list of these, or None
             Negatives that nobody has looked at; what looks like a class is set aside.
 
         Returns

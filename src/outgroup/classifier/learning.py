@@ -8,9 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from outgroup.classifier.negatives import collections
 from outgroup.classifier.training import TrainingReport
 from outgroup.datasets import Samples, load_samples
+from outgroup.embeddings import Embedder
 from outgroup.errors import DataWarning, InvalidParameterError
 from outgroup.suspicions import odd_names
 
@@ -28,7 +32,14 @@ class Given(NamedTuple):
     said: list[str]
 
 
-def training_samples(data: Any, other: Any, pool: Any = None, **table: Any) -> Given:
+def training_samples(
+    data: Any,
+    other: Any,
+    pool: Any = None,
+    embedder: Embedder | None = None,
+    seed: int = 0,
+    **table: Any,
+) -> Given:
     """Return labelled images and negatives as one.
 
     A sub-folder of `data` that is given as negatives, too, is no class: that is where a folder
@@ -40,8 +51,12 @@ def training_samples(data: Any, other: Any, pool: Any = None, **table: Any) -> G
         Labelled images.
     other : folder, images, a list of these, or None
         Negatives that somebody has looked at.
-    pool : folder, images, a list of these, or None
+    pool : folder, images, Pool, a list of these, or None
         Negatives that nobody has looked at.
+    embedder : Embedder or None
+        What tells which images of a large `Pool` are near the labelled ones.
+    seed : int, default=0
+        Seed of what is drawn from a large `Pool`.
     **table
         For `load_samples`.
 
@@ -72,9 +87,17 @@ def training_samples(data: Any, other: Any, pool: Any = None, **table: Any) -> G
         for name in sorted({os.path.relpath(folder, os.path.realpath(data)) for folder in inside})
         if not odd_names([name])
     ]
+
+    def known() -> NDArray[np.float32]:
+        assert embedder is not None
+        embedded = embedder.embed(samples.sources)
+        labelled = np.array([label is not None for label in samples.labels])
+        return embedded.layers["last"][labelled & embedded.readable]
+
+    near = None if embedder is None else known
     parts, names, pooled = [samples], [*samples.origins], [False] * len(samples)
     for given, is_pool in ((other, False), (pool, True)):
-        for name, part in () if given is None else collections(given):
+        for name, part in () if given is None else collections(given, near, seed):
             parts.append(part)
             names += [f"{name} (pool)" if is_pool and name in names else name] * len(part)
             pooled += [is_pool] * len(part)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.classifier.pool_images import Known, opened_pool, samples_of
 from outgroup.datasets import Samples, from_images
 from outgroup.embeddings import Embedder
 from outgroup.synthetic import GENERATORS, made_from_nothing
@@ -19,32 +20,42 @@ from outgroup.synthetic import GENERATORS, made_from_nothing
 N_PROBES = 32
 
 
-def collections(images: Any) -> Iterator[tuple[str, Samples]]:
+def collections(
+    images: Any, known: Known | None = None, seed: int = 0
+) -> Iterator[tuple[str, Samples]]:
     """Yield the collections that were given, each with its samples.
 
     Parameters
     ----------
-    images : folder, images, or a list of these
-        Each folder of a list is a collection named after it, a second of the same name with a
-        number behind it; images that were given one by one are one.
+    images : folder, images, Pool, or a list of these
+        Each folder or pool of a list is a collection named after it, a second of the same name
+        with a number behind it; images that were given one by one are one.
+    known : callable or None
+        Returns embeddings of known images, where a pool is too large to learn from all of it.
+    seed : int, default=0
+        Seed of what is drawn from a pool.
     """
     many = images if isinstance(images, (list, tuple)) else [images]
-    folders = [item for item in many if _is_folder(item)]
-    loose = [item for item in many if not _is_folder(item)] if folders else []
+    pools = [opened_pool(item) for item in many]
+    is_one = [pool is not None or _is_folder(item) for item, pool in zip(many, pools, strict=True)]
     seen: Counter[str] = Counter()
-    for folder in folders:
-        name = os.path.basename(os.path.abspath(folder))
-        seen[name] += 1
-        yield (f"{name} {seen[name]}" if seen[name] > 1 else name), from_images(folder)
-    if loose or not folders:
-        yield "negatives", from_images(loose or images)
+    for item, pool, one in zip(many, pools, is_one, strict=True):
+        if one:
+            name = os.path.basename(os.path.abspath(item if pool is None else pool.path))
+            seen[name] += 1
+            samples = from_images(item) if pool is None else samples_of(pool, known, seed)
+            yield (f"{name} {seen[name]}" if seen[name] > 1 else name), samples
+    loose = [item for item, one in zip(many, is_one, strict=True) if not one]
+    if loose or not any(is_one):
+        yield "negatives", from_images(loose if any(is_one) else images)
 
 
 def told_apart(images: Any) -> Iterator[Samples]:
     """Yield the samples of each collection, with origins that differ from one to the other."""
     seen: Counter[str] = Counter()
     for item in images:
-        samples = from_images(item)
+        pool = opened_pool(item)
+        samples = from_images(item) if pool is None else samples_of(pool)
         seen.update({*samples.origins})
         names = {name: f"{name} {times}" if times > 1 else name for name, times in seen.items()}
         yield replace(samples, origins=[names[name] for name in samples.origins])

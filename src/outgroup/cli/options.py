@@ -45,7 +45,7 @@ Other = Annotated[
 Pool = Annotated[
     list[Path] | None,
     typer.Option(
-        metavar="DIR",
+        metavar="DIR|POOL",
         help="Random images; those that look like one of the classes are set aside. Repeatable.",
     ),
 ]

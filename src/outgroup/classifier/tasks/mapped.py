@@ -39,7 +39,9 @@ class Mapped(OneClass):
         classes, strategy = mapped_strategy(self.names, means.embedder.backbone, way.strategy)
         if data is None and other is None and pool is None:
             return Learned(uncalibrated_model(classes, strategy), *nothing_learned(classes))
-        samples, names, pooled, said = training_samples(data, other, pool, **self.table)
+        samples, names, pooled, said = training_samples(
+            data, other, pool, means.embedder, means.seed, **self.table
+        )
         embeddings = means.embedder.embed(samples.sources)
         prepared = prepare(samples, embeddings, names, classes=classes, pooled=pooled)
         training_set, report, fingerprint, _ = purged(prepared, means.seed, means.keep_suspects)

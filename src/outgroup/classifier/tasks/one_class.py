@@ -109,7 +109,9 @@ class OneClass(Task):
         self, data: Any, other: Any, pool: Any, means: Means
     ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None, list[str]]:
         """Return what `purged` does, with what is odd about how the images were given."""
-        samples, names, pooled, said = training_samples(data, other, pool, **self.table)
+        samples, names, pooled, said = training_samples(
+            data, other, pool, means.embedder, means.seed, **self.table
+        )
         embeddings = means.embedder.embed(samples.sources)
         probes = embedded_garbage(means.embedder, means.seed)
         prepared = prepare(samples, embeddings, names, probes, pooled=pooled)

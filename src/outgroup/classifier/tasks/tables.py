@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.classifier.negatives import collections
 from outgroup.classifier.pool_report import PoolReport
 from outgroup.classifier.purging import look_through
 from outgroup.classifier.tasks.base import Means
@@ -21,7 +22,7 @@ from outgroup.classifier.training import (
     path_of,
 )
 from outgroup.contamination import Contamination
-from outgroup.datasets import MISSING, LabelTable, Skipped, from_images
+from outgroup.datasets import MISSING, LabelTable, Samples, Skipped, from_images
 from outgroup.datasets.label_tables import MARK
 from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidDataError
@@ -89,7 +90,7 @@ def prepare_table(
         table = table.with_others(from_images(other))
     n_looked_at = len(table.samples)
     if pool is not None:
-        table = table.with_others(from_images(pool))
+        table = table.with_others(Samples.concatenate(part for _, part in collections(pool)))
     samples = table.samples
     pooled = np.arange(len(samples)) >= n_looked_at
     embeddings = means.embedder.embed(samples.sources)

@@ -1,0 +1,79 @@
+"""Images of a `Pool` as samples, with the embeddings that it keeps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.datasets import Samples
+from outgroup.embeddings import EmbeddedImage
+
+if TYPE_CHECKING:  # slow to import, and prediction does without
+    from outgroup.pool import Pool
+
+#: Images of a pool that are learned from, at most: as many again change little, and take as long.
+#: Of a larger pool half of them are those nearest to the classes, and half are from everywhere.
+MOST = 5_000
+
+#: Returns embeddings of known images, by the layer "last"; called where a pool is too large.
+Known = Callable[[], NDArray[np.float32]]
+
+
+def opened_pool(item: Any) -> Pool | None:
+    """Return the pool that something is or leads to, None if it is anything else."""
+    if isinstance(item, (str, os.PathLike)):
+        from outgroup.pool.files import SETTINGS
+
+        if not os.path.isfile(os.path.join(item, SETTINGS)):
+            return None
+        from outgroup.pool import Pool
+
+        return Pool(item)
+    # without an import of pools where there is none
+    return item if type(item).__module__ == "outgroup.pool.pool" else None
+
+
+def samples_of(pool: Pool, known: Known | None = None, seed: int = 0) -> Samples:
+    """Return images of a pool, at most `MOST`, those in quarantine left out.
+
+    Parameters
+    ----------
+    pool : Pool
+    known : callable or None
+        Returns embeddings of known images; None: of a large pool all are from everywhere.
+    seed : int
+        Seed of what is drawn where there are too many.
+    """
+    rows = pool.rows()
+    if len(rows) > MOST:
+        near = 0.0 if known is None else 0.5
+        drawn = pool.sample(
+            MOST, known and known(), near=near, far=1.0 - near, synthetic=0.0, seed=seed
+        )
+        rows = drawn.rows
+    features = pool.features(rows)
+    records = pool.records(rows)
+    return Samples(
+        [
+            EmbeddedImage(
+                origin=record.origin,
+                digest=record.digest,
+                namespace=pool.settings.namespace,
+                layers={layer: values[i] for layer, values in features.items()},
+                load=partial(_load, pool, record.row),
+            )
+            for i, record in enumerate(records)
+        ],
+        [None] * len(records),
+        [record.group for record in records],
+        [record.source for record in records],
+    )
+
+
+def _load(pool: Pool, row: int) -> bytes:
+    return pool.encoded([row])[0]
