@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.classifier.negatives import collections
+from outgroup.classifier.pool_images import is_too_large
 from outgroup.classifier.training import TrainingReport
 from outgroup.datasets import Samples, load_samples
 from outgroup.embeddings import Embedder
@@ -22,13 +23,14 @@ from outgroup.suspicions import odd_names
 class Given(NamedTuple):
     """Labelled images and negatives as one.
 
-    `collections` says which collection each is of, `pooled` whether it is of the pool, and `said`
-    what is odd about how they were given.
+    `collections` says which collection each is of, `pooled` whether it is of the pool, `drawn`
+    whether the pool has more, and `said` what is odd about how they were given.
     """
 
     samples: Samples
     collections: list[str]
     pooled: list[bool]
+    drawn: bool
     said: list[str]
 
 
@@ -101,7 +103,9 @@ def training_samples(
             parts.append(part)
             names += [f"{name} (pool)" if is_pool and name in names else name] * len(part)
             pooled += [is_pool] * len(part)
-    return Given(Samples.concatenate(parts), names, pooled, said)
+    many = pool if isinstance(pool, (list, tuple)) else [pool]
+    drawn = any(map(is_too_large, many))
+    return Given(Samples.concatenate(parts), names, pooled, drawn, said)
 
 
 def root_of(data: Any) -> str | None:

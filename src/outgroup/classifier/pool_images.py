@@ -38,6 +38,12 @@ def opened_pool(item: Any) -> Pool | None:
     return item if type(item).__module__ == "outgroup.pool.pool" else None
 
 
+def is_too_large(item: Any) -> bool:
+    """Say whether something is a pool of which only some images are drawn."""
+    pool = opened_pool(item)
+    return pool is not None and len(pool.rows()) > MOST
+
+
 def samples_of(pool: Pool, known: Known | None = None, seed: int = 0) -> Samples:
     """Return images of a pool, at most `MOST`, those in quarantine left out.
 

@@ -12,9 +12,12 @@ from outgroup.classifier.training import Prepared, TrainingReport, fingerprint
 from outgroup.contamination import Contamination, find_suspects
 from outgroup.training_set import TrainingSet
 
+#: Why a part of a pool says nothing of the share of suspects in it.
+DRAWN = "they were drawn near your classes; `outgroup pool purge` looks at the whole pool"
+
 
 def purged(
-    prepared: Prepared, seed: int, keep_suspects: bool
+    prepared: Prepared, seed: int, keep_suspects: bool, drawn: bool = False
 ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None]:
     """Set aside what looks like the classes in the pool, and say so.
 
@@ -28,6 +31,8 @@ def purged(
         Seed of the parts that images are dealt into.
     keep_suspects : bool
         Whether all of the pool is learned from, and only counted.
+    drawn : bool, default=False
+        Whether its images are drawn from more, near the classes: then they say nothing of the rest.
 
     Returns
     -------
@@ -44,6 +49,8 @@ def purged(
         return data, report, fingerprint(keys), None
     if data.learned_from:
         found = look_through(data, pooled, seed)
+        if drawn:
+            found = replace(found, share=None, no_share=DRAWN)
     else:
         why = "Known images that are not learned from say nothing of the pool."
         found = Contamination(int(pooled.sum()), (), None, why, (), 0)

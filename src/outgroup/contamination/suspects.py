@@ -219,8 +219,8 @@ def _count(levels: NDArray[np.float64], units: NDArray[Any] | None, up: bool) ->
     if weights is None:
         return Count(float((levels > INNER).sum()), float(len(levels)))
     k = float(weights[levels > INNER].sum())
-    k = np.ceil(k - 1e-9) if up else np.floor(k + 1e-9)
-    return Count(float(k), float(round(weights.sum())))
+    k = max(0.0, float(np.ceil(k - 1e-9) if up else np.floor(k + 1e-9)))  # and not -0.0
+    return Count(k, float(round(weights.sum())))
 
 
 def _effective(

@@ -54,10 +54,20 @@ class EmbeddingsFolder:
             If a file can't be read.
         """
         names = list(self.files) if layers is None else list(layers)
-        for name in names:
-            if name not in self.files:
-                raise InvalidParameterError(
-                    f"The 'layers' parameter must be of {', '.join(map(repr, self.files))}. "
-                    f"Got {name!r} instead."
-                )
-        return {name: self.files[name].read(rows) for name in names}
+        files = {name: self.file(name) for name in names}
+        return {name: file.read(rows) for name, file in files.items()}
+
+    def file(self, layer: str) -> VectorFile:
+        """Return the file of a layer.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such layer.
+        """
+        if layer not in self.files:
+            raise InvalidParameterError(
+                f"The 'layers' parameter must be of {', '.join(map(repr, self.files))}. "
+                f"Got {layer!r} instead."
+            )
+        return self.files[layer]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from outgroup.errors import PoolError
 from outgroup.pool.files import INDEX
-from outgroup.pool.records import KEPT, QUARANTINED, Counts, Record, Unreadable
+from outgroup.pool.records import KEPT, Counts, Record, Unreadable
 from outgroup.pool.schema import APPLICATION_ID, SCHEMA, UNREADABLE, VERSION
 from outgroup.pool.shards import Place
 
@@ -197,6 +197,23 @@ class Index:
             "SELECT row FROM images WHERE state != 'kept' AND row >= ? AND row < ?", (first, stop)
         )
 
+    def units(self, n: int) -> npt.NDArray[np.int64] | None:
+        """Return a number for each of `n` images: its group's, or one of its own from n on."""
+        sql = "SELECT i.row, g.root FROM images i JOIN groups g ON g.id = i.team ORDER BY i.row"
+        with self._guarded() as connection:
+            pairs = np.fromiter(connection.execute(sql), "i8, i8")
+        if not len(pairs):
+            return None
+        units = np.arange(n) + 1 + int(pairs["f1"].max())
+        units[pairs["f0"]] = pairs["f1"]
+        return units
+
+    def vouched(self) -> npt.NDArray[np.int64]:
+        """Return the rows that are kept for a reason, sorted."""
+        return self.column(
+            "SELECT row FROM images WHERE state = 'kept' AND reason IS NOT NULL ORDER BY row"
+        )
+
     def counts(self) -> dict[str, Counts]:
         """Return what each source gave, sorted by its name."""
         counts: dict[str, dict[str, int]] = {}
@@ -219,9 +236,8 @@ class Index:
                 after = (source, origin)
 
     def set_state(self, rows: Iterable[int], state: str, reason: str | None) -> int:
-        """Give images a state; return how many had another one."""
+        """Give images a state and the reason for it; return how many had another one."""
         sql = "UPDATE images SET state = ?, reason = ? WHERE row = ?"
-        kept = reason if state == QUARANTINED else None
         changed = 0
         with self.transaction() as connection:
             for row in rows:
@@ -229,7 +245,7 @@ class Index:
                     "SELECT state FROM images WHERE row = ?", (int(row),)
                 ).fetchone()
                 changed += before[0] != state
-                connection.execute(sql, (state, kept, int(row)))
+                connection.execute(sql, (state, reason, int(row)))
         return changed
 
     @contextmanager

@@ -231,6 +231,18 @@ class Pool(DrawsNegatives):
         """
         return self._embeddings.read(self._check(rows), layers)
 
+    def mapped(self, layer: str = "last") -> npt.NDArray[np.float16]:
+        """Return the embeddings of all images, of either state, as a memory map of float16.
+
+        Raises
+        ------
+        InvalidParameterError
+            If there is no such layer.
+        PoolError
+            If the embeddings are damaged.
+        """
+        return self._embeddings.file(layer).mapped(len(self))
+
     def chunks(
         self, size: int = 4096, layers: Iterable[str] | None = None
     ) -> Iterator[tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[np.float32]]]]:
@@ -320,7 +332,7 @@ class Pool(DrawsNegatives):
                 f"The 'batch' parameter must be a positive integer. Got {batch!r} instead."
             )
         opened = open_source(source, name)
-        embedder = Embedder(self._network(), progress=False)
+        embedder = Embedder(self.network(), progress=False)
         title = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "The source"
         writer = Writer(self.path, self._index, self._shards, self._embeddings, batch)
         look_up = Index(self.path)
@@ -348,9 +360,24 @@ class Pool(DrawsNegatives):
             )
         return self._index.set_state(self._check(rows), QUARANTINED, reason)
 
-    def release(self, rows: Rows) -> int:
-        """Take images out of quarantine; return how many were in it."""
-        return self._index.set_state(self._check(rows), KEPT, None)
+    def release(self, rows: Rows, reason: str | None = None) -> int:
+        """Take images out of quarantine; return how many were in it.
+
+        Parameters
+        ----------
+        rows : sequence of int
+        reason : str, optional
+            Why, if somebody has looked: `vouched` then has them, and a purge leaves them alone.
+        """
+        return self._index.set_state(self._check(rows), KEPT, reason)
+
+    def units(self) -> npt.NDArray[np.int64] | None:
+        """Return a number for each image, the same for those of one group; None without groups."""
+        return self._index.units(len(self))
+
+    def vouched(self) -> npt.NDArray[np.int64]:
+        """Return the rows that are kept for a reason: somebody has looked at them. Sorted."""
+        return self._index.vouched()
 
     def verify(self, repair: bool = False) -> Verification:
         """Check shards, embeddings and index against each other.
@@ -372,7 +399,14 @@ class Pool(DrawsNegatives):
         with WriterLock(self.path):
             return verify(self._index, self._shards, self._embeddings, repair=True)
 
-    def _network(self) -> Backbone:
+    def network(self) -> Backbone:
+        """Return the network that the embeddings are of.
+
+        Raises
+        ------
+        PoolError
+            If there is only another version of it.
+        """
         if self._backbone is None:
             self._backbone = get_backbone(self.settings.backbone)
         if namespace(self._backbone) != self.settings.namespace:

@@ -134,6 +134,19 @@ class VectorFile:
             raise PoolError(f"{self.path}: can't be read ({error.strerror}).") from error
         return out
 
+    def mapped(self, n: int) -> npt.NDArray[np.float16]:
+        """Return the first `n` rows as a memory map, of which what is looked at is read.
+
+        Raises
+        ------
+        PoolError
+            If the file holds fewer.
+        """
+        self.check(n)
+        if n == 0:
+            return np.empty((0, self.dim), np.float16)
+        return np.memmap(self.path, "<f2", "r", _HEADER, (n, self.dim))
+
     def header(self, n: int) -> bytes:
         """Return the header of a file of `n` rows (numpy.lib.format, version 1.0)."""
         shape = f"({n}, {self.dim}), }}"

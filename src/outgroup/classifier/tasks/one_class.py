@@ -109,13 +109,13 @@ class OneClass(Task):
         self, data: Any, other: Any, pool: Any, means: Means
     ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None, list[str]]:
         """Return what `purged` does, with what is odd about how the images were given."""
-        samples, names, pooled, said = training_samples(
+        samples, names, pooled, drawn, said = training_samples(
             data, other, pool, means.embedder, means.seed, **self.table
         )
         embeddings = means.embedder.embed(samples.sources)
         probes = embedded_garbage(means.embedder, means.seed)
         prepared = prepare(samples, embeddings, names, probes, pooled=pooled)
-        return *purged(prepared, means.seed, means.keep_suspects), said
+        return *purged(prepared, means.seed, means.keep_suspects, drawn), said
 
 
 def checked_lineup(lineup: Sequence[str] | None) -> Sequence[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from outgroup.cli.pool.add import add, build
+from outgroup.cli.pool.purge import purge
 from outgroup.cli.pool.show import show
 from outgroup.cli.pool.verify import verify
 from outgroup.cli.pool_sources import sources
 
 HELP = "Collections of negatives on disk, with their embeddings: as large as the disk is."
 
-COMMANDS = (build, add, show, verify, sources)
+COMMANDS = (build, add, show, purge, verify, sources)

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from outgroup import ImageClassifier, Pool
+from outgroup.classifier import answer, pool_images, purge
+from outgroup.errors import InvalidDataError, InvalidParameterError
+
+HIDDEN = 6
+
+
+@pytest.fixture
+def pool(quick: str, tmp_path: Path, make_folder: Callable[..., Path]) -> Pool:
+    """80 grey and yellow pictures, and six red ones."""
+    made = Pool.create(tmp_path / "pool", quick)
+    made.add(str(make_folder(tmp_path / "clean", ["grey", "yellow"], 40)))
+    made.add(str(make_folder(tmp_path / "dirt", ["red"], HIDDEN, first=300)))
+    return made
+
+
+def test_images_of_a_class_go_into_quarantine(pool: Pool, photos: Path) -> None:
+    found, n_new, n_vouched = purge(pool, photos, cache=False)
+    hidden = {*pool.rows("red").tolist()} ^ {*pool.rows("red", state=None).tolist()}
+    assert len(hidden) >= HIDDEN - 1
+    assert n_new == len(found.suspects) == len(pool.rows(state="quarantined"))
+    assert n_new <= HIDDEN + 2
+    assert n_vouched == 0
+    assert pool[min(hidden)].reason == "looks like red"
+    assert found.suspects[0].path == pool[found.suspects[0].row].origin
+    assert purge(pool, photos, cache=False).n_new == 0
+
+
+def test_a_dry_run_changes_nothing(pool: Pool, photos: Path) -> None:
+    found, n_new, _ = purge(pool, photos, dry_run=True, cache=False)
+    assert len(found.suspects) >= HIDDEN - 1
+    assert n_new == 0
+    assert len(pool.rows(state="quarantined")) == 0
+
+
+def test_what_was_looked_at_is_not_suspected_again(
+    pool: Pool, photos: Path, tmp_path: Path
+) -> None:
+    first, second, *_ = purge(pool, photos, cache=False).found.suspects
+    answers = tmp_path / "answers.csv"
+    answers.write_text(f'path,label\n"{first.path}",\n"{second.path}",red\n')
+    assert answer(pool, answers) == (1, 1)
+    assert (pool[first.row].state, pool[second.row].state) == ("kept", "quarantined")
+    assert pool[second.row].reason == "looked at: red"
+    again = purge(pool, photos, cache=False)
+    assert again.n_vouched == 1
+    assert first.row not in {suspect.row for suspect in again.found.suspects}
+    assert pool[first.row].state == "kept"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\nnowhere.png,red\n", "'nowhere.png' is no image in quarantine"),
+        ("file,label\nnowhere.png,red\n", "must have the columns 'path' and 'label'"),
+        ("", "must have the columns 'path' and 'label'"),
+    ],
+)
+def test_answers_to_something_else_are_refused(
+    pool: Pool, tmp_path: Path, text: str, message: str
+) -> None:
+    answers = tmp_path / "answers.csv"
+    answers.write_text(text)
+    with pytest.raises(InvalidDataError, match=message):
+        answer(pool, answers)
+    with pytest.raises(InvalidParameterError, match="'answers' parameter"):
+        answer(pool, tmp_path / "none.csv")
+
+
+def test_an_empty_pool_is_not_purged(quick: str, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataError, match="no image in the pool"):
+        purge(Pool.create(tmp_path / "empty", quick), photos)
+
+
+def test_a_classifier_learns_from_a_pool_as_from_its_folders(
+    quick: str, pool: Pool, photos: Path
+) -> None:
+    start = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    report = start.fit(photos, pool=pool).report
+    assert report is not None
+    assert report.pool is not None
+    assert report.pool.n == len(pool)
+    named = {suspect.path for suspect in report.pool.found.suspects}
+    assert named <= {record.origin for record in pool}
+    assert len(named) >= HIDDEN - 1
+    by_path = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    assert by_path.fit(photos, pool=pool.path).threshold == start.threshold
+
+
+def test_a_known_image_is_found_in_the_pool_by_its_content(
+    quick: str, pool: Pool, photos: Path
+) -> None:
+    pool.add(str(photos / "red"), name="copies")
+    classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    report = classifier.fit(photos, pool=pool).report
+    assert report is not None
+    assert report.pool is not None
+    assert len(report.pool.copies) == len([*(photos / "red").iterdir()])
+
+
+def test_what_is_in_quarantine_is_not_learned_from(quick: str, pool: Pool, photos: Path) -> None:
+    pool.quarantine(pool.rows("yellow"), "not wanted")
+    classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    report = classifier.fit(photos, pool=pool).report
+    assert report is not None
+    assert report.pool is not None
+    assert report.pool.n == 40 + HIDDEN
+
+
+def test_of_a_large_pool_some_are_drawn(
+    quick: str, pool: Pool, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_images, "MOST", 20)
+    classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    report = classifier.fit(photos, pool=pool).report
+    assert report is not None
+    assert report.pool is not None
+    assert report.pool.n == 20
+    assert report.pool.found.share is None
+    assert "drawn" in str(report.pool.found.no_share)
+
+
+def test_a_pool_of_another_backbone_is_embedded_anew(pool: Pool, photos: Path) -> None:
+    """The images are there; only their embeddings are of no use."""
+    classifier = ImageClassifier(strategy="sigmoid", cache=False)
+    classifier.fit(photos, pool=pool)
+    assert np.isfinite(classifier.threshold)
+    assert classifier.contents.backbone.name == "efficientnet-lite0"
+
+
+def test_a_pool_can_be_what_a_model_is_tested_with(quick: str, pool: Pool, photos: Path) -> None:
+    classifier = ImageClassifier(strategy="detector", backbone=quick, cache=False).fit(photos)
+    found, unreadable = classifier.evaluate(photos, [pool.path])
+    assert {result.name: result.accepted.n for result in found.unknown} == {
+        "grey": 40,
+        "yellow": 40,
+        "red": HIDDEN,
+    }
+    assert unreadable == ()
