@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import outgroup
+from outgroup import Pool
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -72,8 +73,8 @@ def test_the_commands_of_the_readme_run(
     monkeypatch.chdir(folder)
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("outgroup ")]
-    told = "train predict evaluate train predict train predict evaluate compare train"
-    assert [command[0] for command in commands] == told.split()
+    told = "train predict evaluate train predict train predict evaluate pool pool pool train"
+    assert [command[0] for command in commands] == [*told.split(), "compare", "train"]
     for command in commands:
         assert app(command, standalone_mode=False) in (None, 0)
     printed = capsys.readouterr().out
@@ -93,11 +94,16 @@ def test_the_python_examples_of_the_readme_run(
         "y": ["cat"] * 60 + ["dog"] * 60,
         "negatives": rows[kind == 2],
         "X_new": rng.normal(size=(3, 8)),
+        "batches": [(np.zeros((4, 64, 64, 3), np.uint8), np.array([0, 1, 1, 0]))],
     }
+    Pool.create("pool").add("odds_and_ends")
     examples = blocks("python")
-    assert len(examples) == 3
+    assert len(examples) == 4
     for example in examples:
         exec(compile(example, "README.md", "exec"), names)
+    assert names["sample"].counts == {"near": 10, "far": 8, "synthetic": 2}
+    assert names["x"].shape == (8, 64, 64, 3)
+    assert names["y"].tolist() == [0, 1, 1, 0, 2, 2, 2, 2]
     assert set(names["p"].labels) <= {"disc", "square"}
     assert set(names["p"].thresholds) == {"disc", "square"}
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,11 @@ def test_a_sample_has_the_shares_asked_for(pool: Pool) -> None:
     assert len(sample) == len(sample.images()) == len(sample.arrays()) == 10
     assert len({*sample.rows.tolist()}) == 9
     assert sample.images()[-1].size == (224, 224)
+
+
+def test_known_images_may_be_given_as_they_are(pool: Pool, bag: SimpleNamespace) -> None:
+    sample = pool.sample(1, [bag.picture(3)], near=1.0, far=0.0, synthetic=0.0)
+    assert sample.rows.tolist() == [3]
 
 
 def test_far_ones_are_uniform_by_source(pool: Pool) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
+from outgroup.datasets import from_images
+from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.pool.dealing import Dealing
 from outgroup.pool.mixing import Mixed, mix
 from outgroup.pool.sample import Sample
@@ -24,7 +26,7 @@ class DrawsNegatives:
     def sample(
         self,
         n: int,
-        known: ArrayLike | None = None,
+        known: Any = None,
         *,
         near: float | None = None,
         far: float | None = None,
@@ -43,9 +45,9 @@ class DrawsNegatives:
         ----------
         n : int
             How many in all.
-        known : array-like of shape (k, d) or None
-            Embeddings of images of the known classes by the pool's backbone, of `layer`; needed
-            for near ones.
+        known : folder, images, array-like of shape (k, d), or None
+            Images of the known classes, or their embeddings by the pool's backbone, of `layer`;
+            needed for near ones.
         near, far, synthetic : float or None
             Shares, which add up to 1. None for all three: 0.5, 0.4 and 0.1, or without `known`
             0, 0.9 and 0.1.
@@ -85,7 +87,7 @@ class DrawsNegatives:
         counts = shares(n, near or 0.0, far or 0.0, synthetic or 0.0)
         drawn = draw(
             self._sources_by_chunk(layer),
-            known,
+            self._embedded(known, layer) if counts.near else None,
             near=counts.near,
             far=counts.far,
             seed=seed,
@@ -93,6 +95,14 @@ class DrawsNegatives:
         )
         made, _ = draw_synthetic(counts.synthetic, seed=seed)
         return Sample(cast("Pool", self), drawn.rows, drawn.why, made, drawn.missing)
+
+    def _embedded(self, known: Any, layer: str) -> NDArray[Any] | None:
+        """Return embeddings, which may be given as they are."""
+        if (isinstance(known, np.ndarray) and known.ndim == 2) or known is None:
+            return known
+        embedder = Embedder(cast("Pool", self).network(), cache=EmbeddingCache())
+        embedded = embedder.embed(from_images(known).sources)
+        return embedded.layers[layer][embedded.readable]
 
     def mix(
         self,
