@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from outgroup import ImageClassifier, Pool
 from outgroup.classifier import answer, pool_images, purge
-from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
 
 HIDDEN = 6
 
@@ -145,3 +146,15 @@ def test_a_pool_can_be_what_a_model_is_tested_with(quick: str, pool: Pool, photo
         "red": HIDDEN,
     }
     assert unreadable == ()
+
+
+def test_an_image_set_that_is_known_to_show_a_class_is_named(
+    quick: str, photos: Path, odds: Path, tmp_path: Path
+) -> None:
+    animals = tmp_path / "animals"
+    shutil.copytree(photos / "red", animals / "cat")
+    shutil.copytree(photos / "blue", animals / "sofa")
+    shutil.copytree(odds / "grey", tmp_path / "sets" / "oxford-pets")
+    classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    with pytest.warns(DataWarning, match="'oxford-pets' are likely to show cat"):
+        classifier.fit(animals, pool=tmp_path / "sets")

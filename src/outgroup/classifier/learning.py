@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.classifier.negatives import collections
-from outgroup.classifier.pool_images import is_too_large
+from outgroup.classifier.pool_images import is_too_large, likely_overlaps
 from outgroup.classifier.training import TrainingReport
 from outgroup.datasets import Samples, load_samples
 from outgroup.embeddings import Embedder
@@ -105,6 +105,8 @@ def training_samples(
             pooled += [is_pool] * len(part)
     many = pool if isinstance(pool, (list, tuple)) else [pool]
     drawn = any(map(is_too_large, many))
+    classes = sorted({label for label in samples.labels if label is not None})
+    said += likely_overlaps({o for part in parts[1:] for o in part.origins}, classes)
     return Given(Samples.concatenate(parts), names, pooled, drawn, said)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,19 @@ def opened_pool(item: Any) -> Pool | None:
         return Pool(item)
     # without an import of pools where there is none
     return item if type(item).__module__ == "outgroup.pool.pool" else None
+
+
+def likely_overlaps(sources: Iterable[str], classes: Sequence[str]) -> list[str]:
+    """Say which open image sets among sources of negatives are known to show some classes."""
+    from outgroup.pool.named import SETS, overlaps
+
+    sets = sorted({one.name for one in SETS} & {*sources})
+    return [
+        f"The negatives of {name!r} are likely to show {', '.join(found)}. Give them as a pool, of "
+        "which what looks like a class is set aside, and look at what was."
+        for name in sets
+        if (found := overlaps(name, classes))
+    ]
 
 
 def is_too_large(item: Any) -> bool:

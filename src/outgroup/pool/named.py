@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Iterable
 from functools import lru_cache
 
 from outgroup.backbones.imagenet_names import find_classes
-from outgroup.errors import DataWarning, InvalidParameterError
+from outgroup.errors import InvalidParameterError
 from outgroup.pool.named_sets import SETS, NamedSet
 
-__all__ = ["SETS", "NamedSet", "named_set", "overlaps", "warn_of_overlaps"]
+__all__ = ["SETS", "NamedSet", "named_set", "overlaps"]
 
 #: Words for the same thing, for the search of overlaps.
 SAME = {
@@ -79,18 +78,6 @@ def overlaps(name: str, classes: Iterable[str]) -> tuple[str, ...]:
     """
     words = {_plain(word) for word in named_set(name).classes}
     return tuple(one for one in classes if _in(one, words))
-
-
-def warn_of_overlaps(name: str, classes: Iterable[str]) -> None:
-    """Warn if an image set is likely to contain classes that its images should be none of."""
-    found = overlaps(name, classes)
-    if found:
-        warnings.warn(
-            f"The image set 'hf:{name}' is likely to have images of {', '.join(found)} in it, "
-            "which are no negatives. Run `outgroup pool purge` before you train with the pool.",
-            DataWarning,
-            stacklevel=2,
-        )
 
 
 def _in(name: str, words: set[str]) -> bool:

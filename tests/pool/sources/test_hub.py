@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from outgroup.errors import (
-    DataWarning,
     InvalidDataError,
     InvalidParameterError,
     MissingExtraError,
     PoolSourceError,
 )
-from outgroup.pool.named import SETS, overlaps, warn_of_overlaps
+from outgroup.pool.named import SETS, overlaps
 from outgroup.pool.named_sets import NON_COMMERCIAL, UNCLEAR
 from outgroup.pool.sources import open_source
 
@@ -190,9 +189,3 @@ def test_unknown_name_is_an_error_with_a_hint() -> None:
 )
 def test_overlaps_of_classes(classes: list[str], found: tuple[str, ...]) -> None:
     assert overlaps("oxford-pets", classes) == found
-
-
-def test_overlap_is_warned_of_and_nothing_else() -> None:
-    with pytest.warns(DataWarning, match=r"hf:stl10.* images of cars, plane in it.*purge"):
-        warn_of_overlaps("stl10", ["cars", "plane", "giraffes"])
-    warn_of_overlaps("stl10", ["giraffes"])
