@@ -1,0 +1,181 @@
+"""One cell of the data at a time: an image of a stated shape, a number, a name, or missing."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.errors import UnreadableImageError
+from outgroup.images import decode
+
+#: Texts that stand for a missing value, whatever their case.
+MISSING_TEXTS = frozenset({"", "na", "n/a", "nan", "null", "none"})
+
+#: Above any image that such a network is for; an array file is not read beyond it.
+MAX_NUMBERS = 64_000_000
+
+
+def is_missing(cell: Any) -> bool:
+    """Return whether a cell is empty.
+
+    Examples
+    --------
+    >>> [is_missing(cell) for cell in (None, float("nan"), "na", "", [], 0, "0")]
+    [True, True, True, True, True, False, False]
+    """
+    if cell is None:
+        return True
+    if isinstance(cell, str):
+        return cell.strip().lower() in MISSING_TEXTS
+    if isinstance(cell, (list, tuple, np.ndarray)) and not np.isscalar(cell):
+        return len(cell) == 0 if np.ndim(cell) else is_missing(np.asarray(cell).item())
+    return isinstance(cell, (float, np.floating)) and math.isnan(cell)
+
+
+def as_number(cell: Any) -> float:
+    """Return a cell as a number, NaN if it is missing.
+
+    Raises
+    ------
+    ValueError
+        If it is no finite number; the message is the reason.
+    """
+    if is_missing(cell):
+        return math.nan
+    try:
+        value = float(cell)
+    except (TypeError, ValueError):
+        raise ValueError(f"{shown(cell)} is no number") from None
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is no finite number")
+    return value
+
+
+def as_name(cell: Any) -> str | None:
+    """Return a cell as the name of a category, None if it is missing.
+
+    A whole number is the same whether it was read as one or, beside missing values, as a float.
+
+    Examples
+    --------
+    >>> as_name(3.0), as_name("3"), as_name(None)
+    ('3', '3', None)
+    """
+    if is_missing(cell):
+        return None
+    if isinstance(cell, (float, np.floating)) and float(cell).is_integer():
+        return str(int(cell))
+    return str(cell)
+
+
+def as_image(
+    cell: Any, channels: int, size: tuple[int, int] | None, root: Path | None = None
+) -> NDArray[np.float32] | None:
+    """Return a cell as an image, None if it is missing.
+
+    Parameters
+    ----------
+    cell : path, array or list of numbers
+        See `Bands`.
+    channels : int
+        How many it must have.
+    size : (int, int) or None
+        Height and width that it must have; None: any, a flat list being a square.
+    root : Path or None
+        Folder that relative paths are in.
+
+    Returns
+    -------
+    ndarray of shape (channels, height, width), float32, or None
+
+    Raises
+    ------
+    ValueError
+        If it is anything else; the message is the reason.
+
+    Examples
+    --------
+    >>> as_image([1, 2, 3, 4], 1, None).tolist()
+    [[[1.0, 2.0], [3.0, 4.0]]]
+    >>> as_image([[1, 2], [3]], 1, None)
+    Traceback (most recent call last):
+    ValueError: its rows differ in length
+    """
+    if is_missing(cell):
+        return None
+    values = _read(cell, channels, root) if isinstance(cell, (str, os.PathLike)) else cell
+    try:
+        image = np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError):
+        ragged = isinstance(values, (list, tuple)) and any(
+            isinstance(row, (list, tuple)) for row in values
+        )
+        raise ValueError("its rows differ in length" if ragged else "no image of numbers") from None
+    image = _shaped(image, channels, size)
+    bad = int((~np.isfinite(image)).sum())
+    if bad:
+        raise ValueError(f"{bad} of its {image.size} pixels are NaN or infinite")
+    return image
+
+
+def shown(cell: Any) -> str:
+    """Return a cell as a message shows it, cut short."""
+    text = repr(cell)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _shaped(
+    image: NDArray[np.float32], channels: int, size: tuple[int, int] | None
+) -> NDArray[np.float32]:
+    height, width = size or (0, 0)
+    if image.ndim == 1:
+        if size is None:
+            height = width = math.isqrt(image.size // channels)
+        if image.size != channels * height * width or not image.size:
+            wanted = f"{channels} x {height} x {width}" if size else "a square"
+            raise ValueError(f"{image.size} numbers are not {wanted}")
+        return image.reshape(channels, height, width)
+    if image.ndim == 2 and channels == 1:
+        image = image[np.newaxis]
+    if image.ndim != 3:
+        raise ValueError(f"its shape is {image.shape}, not {channels} channels of height and width")
+    if image.shape[0] != channels and image.shape[2] == channels:
+        image = np.ascontiguousarray(np.moveaxis(image, 2, 0))
+    if image.shape[0] != channels or (size and image.shape[1:] != size):
+        wanted = f"({channels}, {height}, {width})" if size else f"({channels}, height, width)"
+        raise ValueError(f"its shape is {image.shape}, not {wanted}")
+    if not image.size:
+        raise ValueError("an image without pixels")
+    return image
+
+
+def _read(path: str | os.PathLike[str], channels: int, root: Path | None) -> NDArray[Any]:
+    file = Path(path) if root is None else root / path
+    if file.suffix.lower() == ".npy":
+        return _read_npy(file)
+    try:
+        image = decode(file)
+    except UnreadableImageError as error:
+        raise ValueError(str(error)) from error
+    if channels not in (1, 3):
+        raise ValueError(f"an image file has 1 or 3 channels, not {channels}; give .npy files")
+    return np.asarray(image.convert("L") if channels == 1 else image)
+
+
+def _read_npy(file: Path) -> NDArray[Any]:
+    try:
+        mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise ValueError("no such file") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"can't be read as an array ({error})") from error
+    if not isinstance(mapped, np.ndarray) or mapped.dtype.kind not in "fiub":
+        raise ValueError("is no array of numbers")
+    if mapped.size > MAX_NUMBERS:
+        raise ValueError(f"{mapped.size:,} numbers, more than the {MAX_NUMBERS:,} that are read")
+    return np.array(mapped)

@@ -1,0 +1,2 @@
+"""stub"""
+def warn_of_leaks(inputs, rows): pass

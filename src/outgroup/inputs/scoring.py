@@ -1,0 +1,178 @@
+"""Other-scores of rows: of the fused embedding, of each input, and of all together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from outgroup.detectors.base import FeatureDetector
+from outgroup.detectors.mahalanobis_raw import MahalanobisRaw
+from outgroup.inputs.columns import gaps, surprises
+from outgroup.inputs.encoding import Cells, Encoder, Rows
+from outgroup.inputs.graph import Answer
+from outgroup.inputs.plans import Plan
+from outgroup.inputs.statistics import describe_images
+from outgroup.inputs.targets import Target
+
+#: Scores of one kind by name: "fused", "branch:...", "image:...", "column:...", "confidence",
+#: "gate".
+Parts = dict[str, NDArray[np.float64]]
+
+#: Part of the spread of a column below which a gap is no gap.
+GAP = 0.01
+
+#: Standard deviations of columns are at least this; most of their scores are 0.
+LEAST_SCALE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """What is scored of n rows, by name, beside what one network says."""
+
+    statistics: dict[str, NDArray[np.float64]]
+    columns: tuple[Any, ...]
+    present: dict[str, NDArray[np.bool_]]
+
+
+@dataclass(eq=False)
+class Scorer:
+    """What one network, and what it learned from, say of how other a row is.
+
+    Each part is a distance to what the training rows of this network were like: Mahalanobis
+    distances of the last hidden layer, of the pooled maps of each branch, and of statistics of each
+    image; the gap between a number and those of training; the surprise of a name. Where networks
+    have one output a class, the largest logit counts too, and where there were negatives, the
+    output that says known or other. A part is standardised by the median and the median absolute
+    deviation over known rows that were held out, and the other-score is the sum of ``softplus(z)``.
+
+    Parameters
+    ----------
+    detectors : dict of str to FeatureDetector
+        Fitted, by the name of their part.
+    columns : tuple of (ndarray or dict)
+        Of each table column the different numbers of training, sorted, or how often each name was.
+    scaling : dict of str to (float, float)
+        Centre and scale of each part; set by `standardise`.
+    """
+
+    detectors: dict[str, FeatureDetector]
+    columns: tuple[Any, ...]
+    scaling: dict[str, tuple[float, float]]
+
+    def parts(
+        self, answer: Answer, features: Features, encoder: Encoder, plan: Plan, target: Target
+    ) -> Parts:
+        """Return the scores of each part, (n,), NaN where its input is missing."""
+        found: Parts = {}
+        embedded = embeddings(answer, features, plan)
+        for name, detector in self.detectors.items():
+            found[name] = detector.other_score(embedded[name])
+            there = features.present.get(name)
+            if there is not None:
+                found[name][~there] = np.nan
+        for code, known, values in zip(
+            encoder.codes, self.columns, features.columns, strict=True
+        ):
+            name = f"column:{code.name}"
+            if isinstance(known, dict):
+                found[name] = surprises(values, known)
+            else:
+                found[name] = np.log1p(gaps(values, known) / (GAP * getattr(code, "spread", 1.0)))
+        logits = answer.logits.astype(np.float64)
+        if target.kind == "multi-class":
+            found["confidence"] = -logits[:, : target.n_scores].max(axis=1)
+        if target.gate:
+            found["gate"] = -logits[:, -1]
+        return found
+
+    def standardise(self, held_out: Parts) -> None:
+        """Learn centre and scale of each part from known rows that were held out."""
+        for name, scores in held_out.items():
+            there = scores[~np.isnan(scores)]
+            centre = float(np.median(there)) if len(there) else 0.0
+            scale = float(np.median(np.abs(there - centre))) if len(there) else 0.0
+            least = LEAST_SCALE if name.startswith("column:") else 0.0
+            self.scaling[name] = (centre, max(scale, least) or 1.0)
+
+    def standardised(self, parts: Parts) -> Parts:
+        """Return each part as a z, NaN where its input is missing."""
+        return {
+            name: (scores - self.scaling[name][0]) / self.scaling[name][1]
+            for name, scores in parts.items()
+        }
+
+
+def added(parts: Parts) -> NDArray[np.float64]:
+    """Return the sum of softplus(z) over parts; one that is missing counts as a typical one.
+
+    Examples
+    --------
+    >>> added({"fused": np.array([0.0, 9.0]), "column:angle": np.array([np.nan, 0.0])}).round(2)
+    array([1.39, 9.69])
+    """
+    total = np.zeros(len(next(iter(parts.values()))))
+    for z in parts.values():
+        total += np.logaddexp(0.0, np.nan_to_num(z, nan=0.0))
+    return total
+
+
+def features_of(cells: Cells, rows: Rows, encoder: Encoder, plan: Plan) -> Features:
+    """Describe rows as far as no network is needed for it."""
+    names = [bands.name for bands in encoder.inputs.images]
+    statistics = {
+        f"image:{name}": describe_images(images)
+        for name, images in zip(names, rows.images, strict=True)
+    }
+    present = {f"image:{name}": cells.present[:, i] for i, name in enumerate(names)}
+    for branch in plan.branches:
+        there = cells.present[:, list(branch.sources)].all(axis=1)
+        present[f"branch:{branch.name}"] = there
+    return Features(statistics, cells.columns, present)
+
+
+def embeddings(answer: Answer, features: Features, plan: Plan) -> dict[str, NDArray[Any]]:
+    """Return what the detectors look at, by part."""
+    found: dict[str, NDArray[Any]] = {"fused": answer.fused}
+    for branch, pooled in zip(plan.branches, answer.branches, strict=True):
+        found[f"branch:{branch.name}"] = pooled
+    return {**found, **features.statistics}
+
+
+def fit_scorer(
+    answer: Answer,
+    features: Features,
+    encoder: Encoder,
+    plan: Plan,
+    y: NDArray[np.int64],
+    make: Callable[[], FeatureDetector] = MahalanobisRaw,
+) -> Scorer:
+    """Learn what known rows are like, from those that the network learned from.
+
+    Parameters
+    ----------
+    answer, features : Answer, Features
+        Of these rows.
+    encoder, plan : Encoder, Plan
+        Of the network.
+    y : ndarray of shape (n,), int64
+        Class indices.
+    make : callable
+        Returns a detector.
+    """
+    detectors = {}
+    for name, X in embeddings(answer, features, plan).items():
+        there = features.present.get(name, np.ones(len(y), dtype=bool))
+        if there.sum() >= 2:
+            detectors[name] = make().fit(X[there].astype(np.float64), y[there])
+    columns = tuple(
+        dict(sorted(Counter(name for name in values if name is not None).items()))
+        if isinstance(values, tuple)
+        else np.unique(values[~np.isnan(values)])
+        for values in features.columns
+    )
+    return Scorer(detectors, columns, {})
