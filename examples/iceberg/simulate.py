@@ -11,8 +11,8 @@ The competition's data can't be passed on; these stand in for them. What is mode
   below co-polarised ones, and returns that fall with the angle. Some have bright points.
 * **Ships.** Slim hulls with a few bright points, cross-polarised returns some 9 dB below
   co-polarised ones, the same at all angles.
-* **Scenes.** Chips of one scene share wind, sea and incidence angle, and mostly the label, as ships
-  and icebergs are in different waters. So the angle tells the scene, and through it the label, until
+* **Scenes.** Chips of one scene share wind, sea and incidence angle, and often the label, as ships
+  and icebergs are in different waters. So the angle tells the scene, and by it the label, until
   scenes are kept together. In one scene of twelve the angle is "na".
 
 The distributions of the two kinds overlap in every single measure; their centres and widths are
@@ -135,7 +135,7 @@ def simulate(n: int, seed: int = 0, per_scene: float = 5.0) -> dict[str, Any]:
 
 
 def simulate_unknown(kind: str, n: int, seed: int = 0) -> dict[str, Any]:
-    """Return chips that are neither: "clutter", "land edge" or "saturated", each of its own scene."""
+    """Return chips that are neither: "clutter", "land edge" or "saturated", a scene each."""
     draws = np.random.default_rng([2 + UNKNOWN.index(kind), seed])
     rows = []
     for scene in range(n):

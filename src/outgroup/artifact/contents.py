@@ -5,6 +5,7 @@ A ``.outgroup`` file is a zip archive, nothing in it compressed::
     manifest.json    everything that is not an array; "format" and "format_version" come first
     arrays.npz       arrays by dotted name, such as "strategy.head.coef"; no pickled objects
     backbone.onnx    the network, for backbones that are not installed with outgroup
+    network.onnx     instead of a backbone, the networks of a model with several inputs
 
 The same model gives the same bytes: there are no dates in it.
 """
@@ -28,6 +29,7 @@ FORMAT = "outgroup-model"
 MANIFEST = "manifest.json"
 ARRAYS = "arrays.npz"
 BACKBONE = "backbone.onnx"
+NETWORK = "network.onnx"
 
 #: Largest share of its own size by which the golden output may differ; another CPU rounds
 #: differently, another network is far outside.

@@ -83,6 +83,11 @@ def kind_named(manifest: Mapping[str, Any]) -> Kind:
     for kind in KINDS:
         if kind.name == name and manifest["format_version"] >= kind.since:
             return kind
+    if name == SEVERAL_INPUTS:
+        raise ModelFileError(
+            "holds a network with several inputs. Open it with outgroup.load, or with "
+            "MultiInputClassifier.load."
+        )
     raise ModelFileError(f"is damaged: it holds a model of the kind {name!r}, which there is not.")
 
 
@@ -226,4 +231,8 @@ KINDS = (
         _golden_outputs,
     ),
 )
-FORMAT_VERSION = max(kind.version for kind in KINDS)
+
+#: Networks with several inputs have no backbone; `outgroup.inputs.files` reads and writes them.
+SEVERAL_INPUTS, SEVERAL_INPUTS_VERSION = "several-inputs", 4
+
+FORMAT_VERSION = max(*(kind.version for kind in KINDS), SEVERAL_INPUTS_VERSION)

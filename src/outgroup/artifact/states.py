@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from outgroup.component import Component, State
-from outgroup.detectors import DETECTORS
+from outgroup.detectors import DETECTORS, FeatureDetector
 from outgroup.heads import HEADS
 from outgroup.multilabel import LABELERS, Labeler
 from outgroup.registry import Registry
@@ -63,6 +63,16 @@ def restore_labeler(described: Mapping[str, Any], arrays: Mapping[str, NDArray[A
     if not isinstance(labeler, Labeler):
         raise TypeError(f"{described['name']!r} is no labeler")
     return labeler
+
+
+def restore_detector(
+    described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], prefix: str
+) -> FeatureDetector:
+    """Build the fitted detector, as `restore` does a strategy."""
+    detector = _restore(described, arrays, prefix)
+    if not isinstance(detector, FeatureDetector):
+        raise TypeError(f"{described['name']!r} is no detector of features")
+    return detector
 
 
 def _restore(

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
-import tempfile
-import zipfile
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.artifact.container import npz, write_whole, zipped
 from outgroup.artifact.contents import (
     ARRAYS,
     BACKBONE,
@@ -68,11 +65,11 @@ def save_model(contents: ModelContents, path: str | os.PathLike[str]) -> Path:
     }
     parts = {
         MANIFEST: json.dumps(manifest, indent=1, allow_nan=False).encode(),
-        ARRAYS: _npz(arrays),
+        ARRAYS: npz(arrays),
     }
     if embedded is not None:
         parts[BACKBONE] = embedded
-    _write_whole(path, _zip(parts))
+    write_whole(path, zipped(parts))
     return path
 
 
@@ -100,41 +97,3 @@ def _describe(backbone: Backbone, embedded: bytes | None) -> dict[str, Any]:
         "source": backbone.source,
         "sha256": None if embedded is None else hashlib.sha256(embedded).hexdigest(),
     }
-
-
-def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    parts = {}
-    for name, values in arrays.items():
-        buffer = io.BytesIO()
-        np.save(buffer, values, allow_pickle=False)
-        parts[f"{name}.npy"] = buffer.getvalue()
-    return _zip(parts)
-
-
-def _zip(parts: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, data in parts.items():
-            archive.writestr(zipfile.ZipInfo(name), data)  # a ZipInfo of its own bears no date
-    return buffer.getvalue()
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write to a temporary name beside `path` and rename, so that no half file is ever there."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; a model is no secret
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -29,9 +29,9 @@ def evaluate(
     json: options.Json = False,
 ) -> None:
     """Measure a model on images that it has not seen. Exit code 3 if some could not be read."""
-    from outgroup.classifier import load
+    from outgroup.classifier import ImageClassifier
 
-    classifier = load(model)
+    classifier = ImageClassifier.load(model)
     found, unreadable = classifier.evaluate(known, unknown or [])
     if json:
         listed = [{"path": file.path, "reason": file.reason} for file in unreadable]

@@ -131,6 +131,23 @@ LabelColumns = Annotated[
         help="Column of a CSV file that holds labels. Repeatable; without it, label.",
     ),
 ]
+InputsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--inputs",
+        metavar="JSON",
+        help="Train a network with several inputs from a table: a file that names its images, its "
+        "columns and the label. Options for images of one input are then without effect. Needs the "
+        "extra torch.",
+    ),
+]
+Ablation = Annotated[
+    bool,
+    typer.Option(
+        "--ablation",
+        help="With --inputs: also train on images and on the table alone, and compare.",
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Neither read nor keep embeddings on disk.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outgroup.cli import options
+from outgroup.cli.inputs import predict_inputs
 from outgroup.cli.output import errors, printable, tell_files
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ def predict(
     model: options.Model,
     paths: Annotated[
         list[str],  # a Path would drop the "./" that was given
-        typer.Argument(metavar="PATH...", help="Images, or folders of them.", show_default=False),
+        typer.Argument(
+            metavar="PATH...",
+            help="Images, or folders of them; for a model with several inputs, tables.",
+            show_default=False,
+        ),
     ],
     json: options.Json = False,
     other_word: Annotated[
@@ -47,9 +52,15 @@ def predict(
     ] = 5,
 ) -> None:
     """Say what each image is. Exit code 3 if some could not be read."""
-    from outgroup.classifier import load
+    from outgroup.classifier import ImageClassifier
+    from outgroup.inputs.files import is_inputs_file
 
-    classifier = load(model)
+    if is_inputs_file(model):
+        options_of_rows = (json, other_word, threshold, explain, nearest)
+        if not predict_inputs(model, paths, *options_of_rows):
+            raise typer.Exit(3)
+        return
+    classifier = ImageClassifier.load(model)
     sources = [source for path in paths for source in _sources(path)]
     n_unreadable = 0
     for answer in classifier.stream(sources, threshold, nearest):

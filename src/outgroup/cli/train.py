@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outgroup.cli import inputs as several_inputs
 from outgroup.cli import options, several
 from outgroup.cli.output import LISTED, print_json, results, table, tell_left_out
 from outgroup.errors import InvalidParameterError
@@ -43,12 +44,28 @@ def train(
         bool,
         typer.Option("--no-paths", help="Keep no paths of training images in the model file."),
     ] = False,
+    inputs: options.InputsFile = None,
+    ablation: options.Ablation = False,
     json: options.Json = False,
 ) -> None:
     """Train a classifier that knows when an image is none of its classes."""
     from outgroup.classifier import ImageClassifier
 
     options.check_writable(out)
+    if inputs is not None:
+        if data is None:
+            raise InvalidParameterError(
+                "The 'DIR|CSV' argument must be a JSON or CSV file with --inputs. Got none."
+            )
+        budget = {
+            "max_known_rejected": "auto" if max_known_rejected is None else max_known_rejected,
+            "max_other_accepted": max_other_accepted,
+            "confidence": confidence,
+        }
+        several_inputs.train_inputs(
+            data, inputs, out, options.negatives(other, pool), budget, seed, ablation, json
+        )
+        return
     if suspects is not None:
         options.check_writable(suspects, "--suspects")
         if not pool:

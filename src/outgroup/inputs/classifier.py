@@ -36,7 +36,7 @@ class MultiInputClassifier:
         Images and table columns.
     preset : str or Preset, default="two-branch-plus"
         "two-branch" is one small branch for each image, ten dense units and Adam; "two-branch-plus"
-        five larger networks, with everything that helped (see `PRESETS`).
+        three larger networks, with all that helped (see `PRESETS`).
     target : {"binary", "multi-class", "multi-label"}, default="binary"
         What is learned: one of two classes, one of several, or any number of labels.
     max_known_rejected : float or "auto", default="auto"
@@ -97,6 +97,7 @@ class MultiInputClassifier:
         self._model: InputsModel | None = None
         self._data: RowSet | None = None
         self.held_out_: HeldOutRows | None = None
+        self.id_: str | None = None
         self.training_: dict[str, Any] = {}
 
     @property
@@ -153,7 +154,7 @@ class MultiInputClassifier:
         from outgroup.inputs.learning import torch_there
 
         torch_there()  # before any work is done
-        self._model, self._data = None, None
+        self._model, self._data, self.id_ = None, None, id
         rows = self._rows(data, y, groups, other, classes, id)
         warn_of_leaks(self.inputs, rows)
         model, held = fit_inputs(
@@ -172,11 +173,17 @@ class MultiInputClassifier:
     def report(self) -> RowSet:
         """The rows that were learned from, and those that could not be read."""
         if self._data is None:
-            raise InvalidDataError("There are no training rows: the classifier was not fitted here.")
+            raise InvalidDataError(
+                "There are no training rows: the classifier was not fitted here."
+            )
         return self._data
 
     def predict(
-        self, data: Any, threshold: float | None = None, *, id: str | None = None,
+        self,
+        data: Any,
+        threshold: float | None = None,
+        *,
+        id: str | None = None,
         nearest: int = NEAREST,
     ) -> InputsPredictions:
         """Answer for rows.
@@ -188,12 +195,15 @@ class MultiInputClassifier:
         threshold : float or None
             Decide by this instead of the model's own threshold.
         id : str or None
-            A column with what the rows are called, for the "path" of the answers.
+            A column with what the rows are called, for the "path" of the answers; None: that of
+            training, if it is there.
         nearest : int, default=5
             How many training rows each answer names.
         """
         model, frame = self.model, as_frame(data)
         cells = read_cells(model.encoder.inputs, frame, lenient=True)
+        if id is None and self.id_ in frame.columns:
+            id = self.id_
         paths = None if id is None else [as_name(cell) for cell in frame.column(id)]
         found = model.predict(cells, paths, nearest)
         return found if threshold is None else found.at(threshold)
@@ -232,13 +242,14 @@ class MultiInputClassifier:
         """
         from outgroup.inputs.files import load_inputs
 
-        model, training, budget, seed = load_inputs(path)
+        model, training, options, budget = load_inputs(path)
         classifier = cls(
-            model.encoder.inputs, model.plan.preset, model.target.kind, seed=seed
+            model.encoder.inputs, model.plan.preset, model.target.kind, seed=int(options["seed"])
         )
         classifier.budget = budget
         classifier._model = model
         classifier.training_ = training
+        classifier.id_ = options.get("id")
         return classifier
 
     def _rows(

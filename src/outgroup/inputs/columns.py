@@ -45,11 +45,13 @@ class NumberCode:
         missing = np.isnan(values)
         scaled = np.clip((values - self.centre) / self.spread, -LIMIT, LIMIT)
         columns = [np.where(missing, 0.0, scaled)] + [missing] * self.indicator
-        return np.column_stack(columns).astype(np.float32)
+        result: NDArray[np.float32] = np.column_stack(columns).astype(np.float32)
+        return result
 
     def missing_row(self) -> NDArray[np.float32]:
         """Return what stands for a missing number."""
-        return self.encode(np.array([np.nan]))[0]
+        found: NDArray[np.float32] = self.encode(np.array([np.nan]))[0]
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""

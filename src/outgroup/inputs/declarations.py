@@ -212,7 +212,9 @@ class Inputs:
 def check_text(name: str, value: object) -> None:
     """Refuse what is no text."""
     if not isinstance(value, str) or not value:
-        raise InvalidParameterError(f"The {name!r} parameter must be a text. Got {value!r} instead.")
+        raise InvalidParameterError(
+            f"The {name!r} parameter must be a text. Got {value!r} instead."
+        )
 
 
 def check_count(name: str, value: object) -> None:

@@ -133,7 +133,9 @@ class Encoder:
             scaled = scaling.apply(raw)
             scaled[~there] = 0.0
             images.append(scaled)
-        table = [code.encode(column) for code, column in zip(self.codes, cells.columns, strict=True)]
+        table = [
+            code.encode(column) for code, column in zip(self.codes, cells.columns, strict=True)
+        ]
         width = np.concatenate(table, axis=1) if table else np.zeros((len(cells), 0), np.float32)
         return Rows(tuple(images), cells.present.astype(np.float32), width)
 

@@ -23,9 +23,10 @@ from outgroup.inputs.graph import Answer, Networks, write_graph
 from outgroup.inputs.learning import train_network
 from outgroup.inputs.model import InputsModel, combined, unit
 from outgroup.inputs.oddities import limits, score_inputs
-from outgroup.inputs.plans import Plan, Preset, make_plan
+from outgroup.inputs.plans import Preset, make_plan
 from outgroup.inputs.rowset import RowSet
-from outgroup.inputs.scoring import Features, Parts, Scorer, features_of, fit_scorer
+from outgroup.inputs.scoring import Features, Scorer, features_of, fit_scorer
+from outgroup.inputs.tails import Parts
 from outgroup.inputs.targets import Target
 from outgroup.multilabel.thresholds import choose_thresholds
 from outgroup.reasons import learn_reasons
@@ -97,7 +98,7 @@ def fit_inputs(
     used = np.ones(len(data), dtype=bool) if len(members) > 1 else folds != members[0]
     encoder = fit_encoder(with_sizes(inputs, data.cells), data.cells.take(np.flatnonzero(used)))
     rows = encoder.encode(data.cells)
-    goal = Target(target, data.classes, target != "multi-label" and not data.known.all())
+    goal = Target(target, data.classes, preset.made_others > 0 or not data.known.all())
     plan = make_plan(encoder.inputs, preset, encoder.table_width, goal.outputs)
     targets, missing = goal.encode(data.Y), encoder.missing_table()
     weights = []
@@ -188,13 +189,11 @@ def _score(
         scorer = fit_scorer(
             _answer(answer, learned), _features(features, learned), encoder, plan, y[learned]
         )
-        raw = scorer.parts(
-            _answer(answer, out), _features(features, out), encoder, plan, goal
-        )
-        scorer.standardise({name: values[known[out]] for name, values in raw.items()})
-        parts = scorer.standardised(raw)
+        raw = scorer.parts(_answer(answer, out), _features(features, out), encoder, plan, goal)
+        scorer.learn_tails({name: values[known[out]] for name, values in raw.items()})
+        parts = scorer.surprises(raw)
         logits = answer.logits[out]
-        held.append((out, goal.probabilities(logits), combined(parts, logits, goal, scorer), parts))
+        held.append((out, goal.probabilities(logits), combined(parts, logits, goal), parts))
         scorers.append(scorer)
         embedded.append(unit(answer.fused))
     at = np.concatenate([one[0] for one in held])
@@ -236,6 +235,7 @@ def _features(features: Features, rows: NDArray[np.int64]) -> Features:
             for column in features.columns
         ),
         {name: there[rows] for name, there in features.present.items()},
+        features.whole[rows],
     )
 
 

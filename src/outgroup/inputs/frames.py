@@ -27,7 +27,7 @@ class Frame:
         Folder that paths in cells are relative to; None: as they are.
     """
 
-    columns: dict[str, Sequence[Any]]
+    columns: Mapping[str, Sequence[Any]]
     n: int
     root: Path | None = None
 

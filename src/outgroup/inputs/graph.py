@@ -81,9 +81,7 @@ class Networks:
         options.log_severity_level = 3
         # threads that spin while they wait keep others from working, of this process or another
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return onnxruntime.InferenceSession(
-            self.model, options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
 
     def __getstate__(self) -> dict[str, Any]:
         return {"model": self.model, "plan": self.plan, "members": self.members}
@@ -179,7 +177,9 @@ class _Graph:
         return self.node("Slice", [value, *(self.constant(b, np.int64) for b in bounds)])
 
     def masked(self, image: str, present: str, index: int) -> str:
-        there = self.node("Unsqueeze", [self.column(present, index), self.constant([2, 3], np.int64)])
+        there = self.node(
+            "Unsqueeze", [self.column(present, index), self.constant([2, 3], np.int64)]
+        )
         return self.node("Mul", [image, there])
 
     def averaged(self, value: str, ways: int, output: str) -> None:
@@ -249,4 +249,3 @@ def _merged(graph: _Graph, fusion: str, features: list[str], weights: list[str])
 def _output_names(plan: Plan, member: int) -> list[str]:
     branches = [f"branch.{b}" for b in range(len(plan.branches))]
     return [f"{member}.{name}" for name in ("logits", "fused", *branches)]
-

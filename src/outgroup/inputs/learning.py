@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from outgroup.errors import MissingExtraError
 from outgroup.inputs.encoding import Rows
+from outgroup.inputs.made import make_others
 from outgroup.inputs.plans import Plan
 from outgroup.inputs.targets import Target
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 #: Weights by name, as the ONNX graph takes them: batch normalisation is folded in.
@@ -84,7 +84,8 @@ def train_network(
     present, table = torch.from_numpy(rows.present), torch.from_numpy(rows.table)
     wanted, blank = torch.from_numpy(targets), torch.from_numpy(missing_table)
     with _seeded(torch, seed):
-        network = build(plan).to(memory_format=torch.channels_last)  # twice as fast on a CPU
+        network = build(plan)
+        network.to(memory_format=torch.channels_last)  # faster on a CPU
         kept = {name: value.clone() for name, value in network.state_dict().items()}
         options = {"lr": preset.rate, "weight_decay": preset.decay}
         optimizer = torch.optim.AdamW(network.parameters(), **options)
@@ -101,10 +102,18 @@ def train_network(
                 seen = [one[chosen] for one in images]
                 if preset.augment:
                     seen = _turned(torch, seen, int(draws.integers(8)))
-                logits = network(seen, there, columns)
-                loss = loss_of(target)(logits, wanted[chosen])
+                goal = wanted[chosen]
+                n_made = round(preset.made_others * len(batch)) if seen else 0
+                if n_made:
+                    made = make_others([one[:n_made].numpy() for one in seen], draws)
+                    seen = [
+                        torch.cat([a, torch.from_numpy(b)]) for a, b in zip(seen, made, strict=True)
+                    ]
+                    there, columns = (torch.cat([one, one[:n_made]]) for one in (there, columns))
+                    goal = torch.cat([goal, torch.from_numpy(target.others(n_made))])
+                loss = loss_of(target)(network(seen, there, columns), goal)
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 step += 1
                 _average(kept, network.state_dict(), min(preset.average, step / (step + 10)))
@@ -115,7 +124,7 @@ def train_network(
     return _cleaned(folded(network, plan), plan, rows.table)
 
 
-def build(plan: Plan) -> torch.nn.Module:
+def build(plan: Plan) -> Any:
     """Return the untrained torch module of a plan.
 
     It takes images (a list of (n, C, H, W)), what is present (n, n_images) and the table (n, T),
@@ -125,8 +134,8 @@ def build(plan: Plan) -> torch.nn.Module:
     torch = torch_there()
     nn, preset = torch.nn, plan.preset
 
-    def branch(channels: int) -> torch.nn.Sequential:
-        layers: list[torch.nn.Module] = []
+    def branch(channels: int) -> Any:
+        layers: list[Any] = []
         for block in preset.blocks:
             layers.append(
                 nn.Conv2d(channels, block.channels, 3, block.stride, 1, bias=not preset.norm)
@@ -177,9 +186,12 @@ def merge(fusion: str, features: list[Tensor], weights: list[Tensor]) -> Tensor:
     """Merge features (n, F) of branches, each weighing 1 or, if its input is missing, 0 (n, 1)."""
     torch = torch_there()
     weighted = [one * weight for one, weight in zip(features, weights, strict=True)]
+    total: Tensor
     if fusion == "concat":
-        return torch.cat(weighted, dim=1)
-    return sum(weighted) / sum(weights).clamp(min=1.0)  # type: ignore[union-attr]
+        total = torch.cat(weighted, dim=1)
+    else:
+        total = sum(weighted) / sum(weights).clamp(min=1.0)  # type: ignore[union-attr]
+    return total
 
 
 def loss_of(target: Target) -> Loss:
@@ -195,7 +207,8 @@ def loss_of(target: Target) -> Loss:
         known = ~torch.isnan(wanted)
         if not known.any():
             return logits.sum() * 0.0
-        return functional.binary_cross_entropy_with_logits(logits[known], wanted[known])
+        total: Tensor = functional.binary_cross_entropy_with_logits(logits[known], wanted[known])
+        return total
 
     def loss(logits: Tensor, wanted: Tensor) -> Tensor:
         n = target.n_scores
@@ -214,7 +227,7 @@ def loss_of(target: Target) -> Loss:
     return loss
 
 
-def folded(network: torch.nn.Module, plan: Plan) -> Weights:
+def folded(network: Any, plan: Plan) -> Weights:
     """Return the weights by name, batch normalisation folded into the convolution before it."""
     state = {name: value.detach().numpy() for name, value in network.state_dict().items()}
     weights: Weights = {}

@@ -15,7 +15,8 @@ from outgroup.inputs.graph import Networks
 from outgroup.inputs.oddities import explain_inputs, score_inputs
 from outgroup.inputs.plans import Plan
 from outgroup.inputs.predictions import InputsPredictions
-from outgroup.inputs.scoring import Parts, Scorer, added, features_of
+from outgroup.inputs.scoring import Scorer, features_of
+from outgroup.inputs.tails import Parts, together
 from outgroup.inputs.targets import Target
 from outgroup.multilabel import LabelPredictions
 from outgroup.neighbours import NEAREST
@@ -75,7 +76,7 @@ class InputsModel:
 
     @property
     def threshold(self) -> float:
-        """What other-scores are held against; with several labels, all thresholds are moved by 0."""
+        """What other-scores are held against; 0 with several labels, which have their own."""
         return float(self.thresholds[0]) if self.target.kind != "multi-label" else 0.0
 
     def predict(
@@ -137,7 +138,7 @@ class InputsModel:
     def score(
         self, cells: Cells
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any], Parts]:
-        """Return probabilities, other-scores, embeddings and standardised parts of readable rows.
+        """Return probabilities, other-scores, embeddings and the parts in nats of readable rows.
 
         Each is the mean over the networks, but for the embeddings, which stand side by side.
         """
@@ -146,9 +147,9 @@ class InputsModel:
         probabilities, others, all_parts, embedded = [], [], [], []
         for answer, scorer in zip(self.networks.run(rows), self.scorers, strict=True):
             raw = scorer.parts(answer, features, self.encoder, self.plan, self.target)
-            parts = scorer.standardised(raw)
+            parts = scorer.surprises(raw)
             probabilities.append(self.target.probabilities(answer.logits))
-            others.append(combined(parts, answer.logits, self.target, scorer))
+            others.append(combined(parts, answer.logits, self.target))
             all_parts.append(parts)
             embedded.append(unit(answer.fused))
         means = {
@@ -166,14 +167,12 @@ class InputsModel:
         return np.where(np.isnan(other), np.nan, 100.0 * below / max(len(self.known_scores), 1))
 
 
-def combined(
-    parts: Parts, logits: NDArray[np.float32], target: Target, scorer: Scorer
-) -> NDArray[np.float64]:
+def combined(parts: Parts, logits: NDArray[np.float32], target: Target) -> NDArray[np.float64]:
     """Return the other-score of rows, (n,), or the score of each label, (n, K).
 
-    A label's score is the sum over parts and ``softplus`` of minus its standardised logit.
+    To the surprise of all parts a label adds minus the logarithm of its probability.
     """
-    total = added(parts)
+    total = together(parts)
     if target.kind != "multi-label":
         return total
     own = logits[:, : target.n_scores].astype(np.float64)

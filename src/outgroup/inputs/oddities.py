@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from outgroup.inputs.columns import NameCode
 from outgroup.inputs.encoding import Cells, Encoder
-from outgroup.inputs.scoring import Parts
+from outgroup.inputs.tails import Parts
 from outgroup.reasons.reasons import reached_by
 
 #: An input is odd if it is odder than this share of known rows that were held out.
@@ -17,12 +17,12 @@ ODDER_THAN = 0.99
 
 
 def score_inputs(parts: Parts, encoder: Encoder) -> Parts:
-    """Return how odd each input is: the largest z of the parts that look at it alone.
+    """Return how odd each input is: the largest surprise of the parts that look at it alone.
 
     Parameters
     ----------
     parts : dict of str to ndarray of shape (n,)
-        Standardised parts, NaN where the input is missing.
+        Parts in nats, NaN where the input is missing.
     encoder : Encoder
         Names the inputs.
     """
@@ -74,10 +74,9 @@ def explain_inputs(
     for i, bands in enumerate(encoder.inputs.images):
         name = bands.name
         _missing(found, name, ~cells.present[:, i], never_missing)
-        for row in np.flatnonzero(_over(scores, name, beyond)):
+        for row in np.flatnonzero(_over(scores, name, beyond)).tolist():
             found[row][name] = (
-                f"{name} is unlike the images of training: {scores[name][row]:.3g} standard "
-                f"deviations from typical, and 99 % of known ones are within {beyond[name]:.3g}"
+                f"{name} is unlike the images of training: odder than 99 % of known ones"
             )
     for code, values in zip(encoder.codes, cells.columns, strict=True):
         name = code.name
@@ -88,8 +87,8 @@ def explain_inputs(
                     found[row][name] = f"{name} {value!r} never occurred in training"
         else:
             missing = np.isnan(values)
-            for row in np.flatnonzero(_over(scores, name, beyond)):
-                found[row][name] = _number(name, values[row], ranges.get(name))
+            for at in np.flatnonzero(_over(scores, name, beyond)).tolist():
+                found[at][name] = _number(name, values[at], ranges.get(name))
         _missing(found, name, missing, never_missing)
     return tuple(found)
 

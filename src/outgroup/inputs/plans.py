@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from outgroup.errors import InvalidParameterError
 from outgroup.inputs.declarations import Inputs, check_one_of
@@ -85,6 +86,9 @@ class Preset:
         Of the features before the first dense layer.
     input_dropout : float
         Share of rows that lose each image input, and the table, while learning.
+    made_others : float
+        Negatives that are made of the images of each batch, as a share of it, and that one more
+        output learns to tell from known ones (see `outgroup.inputs.made`).
     """
 
     blocks: tuple[Block, ...]
@@ -103,6 +107,7 @@ class Preset:
     augment: bool = False
     dropout: float = 0.0
     input_dropout: float = 0.0
+    made_others: float = 0.0
 
     def __post_init__(self) -> None:
         check_one_of("join", self.join, ("flatten", "pool"))
@@ -125,8 +130,8 @@ PRESETS: dict[str, Preset] = {
         joint=True,
         norm=True,
         symmetries=4,
-        members=5,
-        epochs=40,
+        members=3,
+        epochs=24,
         batch=32,
         rate=3e-3,
         decay=1e-2,
@@ -135,6 +140,7 @@ PRESETS: dict[str, Preset] = {
         augment=True,
         dropout=0.2,
         input_dropout=0.05,
+        made_others=0.25,
     ),
 }
 
@@ -196,7 +202,7 @@ class Plan:
     def dense(self) -> tuple[tuple[int, int], ...]:
         """Inputs and outputs of each dense layer; the columns, and what is missing, are joined."""
         widths = [self.merged + self.table + self.n_images, *self.preset.hidden, self.outputs]
-        return tuple(zip(widths[:-1], widths[1:], strict=True))
+        return tuple(pairwise(widths))
 
     @property
     def symmetries(self) -> int:
@@ -241,9 +247,7 @@ def make_plan(inputs: Inputs, preset: Preset, table: int, outputs: int) -> Plan:
         ]
         if preset.joint and alike and len(sizes) > 1:
             branches.append(Branch("all bands", every, all_channels, sizes[0]))
-    images = tuple(
-        (bands.channels, size) for bands, size in zip(inputs.images, sizes, strict=True)
-    )
+    images = tuple((bands.channels, size) for bands, size in zip(inputs.images, sizes, strict=True))
     plan = Plan(tuple(branches), images, table, outputs, inputs.fusion, preset)
     for branch in branches:
         if min(plan.map_size(branch)) < 1:

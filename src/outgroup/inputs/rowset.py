@@ -66,9 +66,11 @@ class RowSet:
     @property
     def class_counts(self) -> dict[str, int]:
         """Rows of each class or label."""
-        marks = self.Y == 1 if self.Y.ndim == 2 else np.eye(len(self.classes), dtype=bool)[
-            self.Y[self.known]
-        ]
+        marks = (
+            self.Y == 1
+            if self.Y.ndim == 2
+            else np.eye(len(self.classes), dtype=bool)[self.Y[self.known]]
+        )
         return dict(zip(self.classes, marks.sum(axis=0).tolist(), strict=True))
 
 
@@ -208,7 +210,7 @@ def _units(digests: list[str], groups: list[str | None]) -> NDArray[np.str_]:
 
 def _check_classes(found: RowSet) -> None:
     for k, name in enumerate(found.classes):
-        rows = found.Y[:, k] == 1 if found.Y.ndim == 2 else found.Y == k
+        rows = found.Y[:, k] == 1 if found.Y.ndim == 2 else k == found.Y
         n_units = len(np.unique(found.units[rows]))
         if n_units < 2:
             raise InvalidDataError(

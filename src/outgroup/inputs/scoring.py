@@ -17,17 +17,11 @@ from outgroup.inputs.encoding import Cells, Encoder, Rows
 from outgroup.inputs.graph import Answer
 from outgroup.inputs.plans import Plan
 from outgroup.inputs.statistics import describe_images
+from outgroup.inputs.tails import Parts, Tail, fit_tail
 from outgroup.inputs.targets import Target
-
-#: Scores of one kind by name: "fused", "branch:...", "image:...", "column:...", "confidence",
-#: "gate".
-Parts = dict[str, NDArray[np.float64]]
 
 #: Part of the spread of a column below which a gap is no gap.
 GAP = 0.01
-
-#: Standard deviations of columns are at least this; most of their scores are 0.
-LEAST_SCALE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +31,7 @@ class Features:
     statistics: dict[str, NDArray[np.float64]]
     columns: tuple[Any, ...]
     present: dict[str, NDArray[np.bool_]]
+    whole: NDArray[np.bool_]
 
 
 @dataclass(eq=False)
@@ -46,9 +41,9 @@ class Scorer:
     Each part is a distance to what the training rows of this network were like: Mahalanobis
     distances of the last hidden layer, of the pooled maps of each branch, and of statistics of each
     image; the gap between a number and those of training; the surprise of a name. Where networks
-    have one output a class, the largest logit counts too, and where there were negatives, the
-    output that says known or other. A part is standardised by the median and the median absolute
-    deviation over known rows that were held out, and the other-score is the sum of ``softplus(z)``.
+    have one output a class, the largest logit counts too, and where there were negatives, made or
+    given, the output that says known or other. Each part becomes a surprise in nats by the known
+    rows that were held out (see `Tail`), and `together` joins them.
 
     Parameters
     ----------
@@ -56,13 +51,13 @@ class Scorer:
         Fitted, by the name of their part.
     columns : tuple of (ndarray or dict)
         Of each table column the different numbers of training, sorted, or how often each name was.
-    scaling : dict of str to (float, float)
-        Centre and scale of each part; set by `standardise`.
+    tails : dict of str to Tail
+        How each part is spread over known rows; set by `learn_tails`.
     """
 
     detectors: dict[str, FeatureDetector]
     columns: tuple[Any, ...]
-    scaling: dict[str, tuple[float, float]]
+    tails: dict[str, Tail]
 
     def parts(
         self, answer: Answer, features: Features, encoder: Encoder, plan: Plan, target: Target
@@ -75,9 +70,7 @@ class Scorer:
             there = features.present.get(name)
             if there is not None:
                 found[name][~there] = np.nan
-        for code, known, values in zip(
-            encoder.codes, self.columns, features.columns, strict=True
-        ):
+        for code, known, values in zip(encoder.codes, self.columns, features.columns, strict=True):
             name = f"column:{code.name}"
             if isinstance(known, dict):
                 found[name] = surprises(values, known)
@@ -88,37 +81,19 @@ class Scorer:
             found["confidence"] = -logits[:, : target.n_scores].max(axis=1)
         if target.gate:
             found["gate"] = -logits[:, -1]
+        for name in ("fused", "gate"):  # those of whole rows say nothing of one that lacks an image
+            if name in found:
+                found[name] = np.where(features.whole, found[name], np.nan)
         return found
 
-    def standardise(self, held_out: Parts) -> None:
-        """Learn centre and scale of each part from known rows that were held out."""
+    def learn_tails(self, held_out: Parts) -> None:
+        """Learn how each part is spread over known rows that were held out."""
         for name, scores in held_out.items():
-            there = scores[~np.isnan(scores)]
-            centre = float(np.median(there)) if len(there) else 0.0
-            scale = float(np.median(np.abs(there - centre))) if len(there) else 0.0
-            least = LEAST_SCALE if name.startswith("column:") else 0.0
-            self.scaling[name] = (centre, max(scale, least) or 1.0)
+            self.tails[name] = fit_tail(scores[~np.isnan(scores)])
 
-    def standardised(self, parts: Parts) -> Parts:
-        """Return each part as a z, NaN where its input is missing."""
-        return {
-            name: (scores - self.scaling[name][0]) / self.scaling[name][1]
-            for name, scores in parts.items()
-        }
-
-
-def added(parts: Parts) -> NDArray[np.float64]:
-    """Return the sum of softplus(z) over parts; one that is missing counts as a typical one.
-
-    Examples
-    --------
-    >>> added({"fused": np.array([0.0, 9.0]), "column:angle": np.array([np.nan, 0.0])}).round(2)
-    array([1.39, 9.69])
-    """
-    total = np.zeros(len(next(iter(parts.values()))))
-    for z in parts.values():
-        total += np.logaddexp(0.0, np.nan_to_num(z, nan=0.0))
-    return total
+    def surprises(self, parts: Parts) -> Parts:
+        """Return each part in nats, NaN where its input is missing."""
+        return {name: self.tails[name].nats(scores) for name, scores in parts.items()}
 
 
 def features_of(cells: Cells, rows: Rows, encoder: Encoder, plan: Plan) -> Features:
@@ -130,9 +105,10 @@ def features_of(cells: Cells, rows: Rows, encoder: Encoder, plan: Plan) -> Featu
     }
     present = {f"image:{name}": cells.present[:, i] for i, name in enumerate(names)}
     for branch in plan.branches:
-        there = cells.present[:, list(branch.sources)].all(axis=1)
+        there = np.asarray(cells.present[:, list(branch.sources)].all(axis=1))
         present[f"branch:{branch.name}"] = there
-    return Features(statistics, cells.columns, present)
+    whole = np.asarray(cells.present.all(axis=1))
+    return Features(statistics, cells.columns, present, whole)
 
 
 def embeddings(answer: Answer, features: Features, plan: Plan) -> dict[str, NDArray[Any]]:

@@ -24,8 +24,8 @@ class Target:
     classes : tuple of str
         Names, sorted.
     gate : bool, default=False
-        Whether there is one more output, which says known or other: where there were negatives to
-        learn it from, and rows have one class.
+        Whether there is one more output, which says known or other: where there are negatives to
+        learn it from, made or given.
 
     Examples
     --------
@@ -56,17 +56,24 @@ class Target:
         Y : ndarray of shape (n,) or (n, K), int64
             Class indices, -1 for negatives; or 1, 0 and -1 (unknown) for each label.
         """
-        if self.kind == "multi-label":
-            return np.where(Y < 0, np.nan, Y).astype(np.float32)
-        known = Y >= 0
+        several = self.kind == "multi-label"
+        known = (Y == 1).any(axis=1) if several else Y >= 0
         wanted = np.full((len(Y), self.outputs), np.nan, dtype=np.float32)
-        if self.kind == "binary":
+        if several:
+            wanted[:, : self.n_scores] = np.where(Y < 0, np.nan, Y)
+        elif self.kind == "binary":
             wanted[known, 0] = Y[known]
         else:
             wanted[known, : self.n_scores] = np.eye(len(self.classes))[Y[known]]
         if self.gate:
             wanted[:, -1] = known
         return wanted
+
+    def others(self, n: int) -> NDArray[np.float32]:
+        """Return what the outputs are to be for n rows that are none of the classes."""
+        if self.kind == "multi-label":
+            return self.encode(np.zeros((n, len(self.classes)), dtype=np.int64))
+        return self.encode(np.full(n, -1))
 
     def probabilities(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return (n, K) for logits (n, outputs): what the network says of each class."""
@@ -78,9 +85,7 @@ class Target:
         return np.column_stack([1.0 - found, found]) if self.kind == "binary" else found
 
 
-def class_indices(
-    labels: Sequence[str | None], classes: tuple[str, ...]
-) -> NDArray[np.int64]:
+def class_indices(labels: Sequence[str | None], classes: tuple[str, ...]) -> NDArray[np.int64]:
     """Return the index of each label, -1 for None."""
     index = {name: i for i, name in enumerate(classes)}
     return np.array([-1 if name is None else index[name] for name in labels], dtype=np.int64)

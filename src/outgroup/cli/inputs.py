@@ -1,0 +1,176 @@
+"""`train --inputs` and `predict` for networks with several inputs."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outgroup.cli.output import print_json, printable, results, table, tell_files
+from outgroup.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from outgroup.inputs import InputsPrediction, MultiInputClassifier
+    from outgroup.inputs.predictions import LabelInputsPrediction
+
+#: What a file of inputs may say beside the inputs themselves.
+KEYS = ("target", "preset", "label", "groups", "id", "names")
+
+
+def train_inputs(
+    data: Path,
+    spec: Path,
+    out: Path,
+    other: list[Path] | None,
+    budget: dict[str, Any],
+    seed: int,
+    ablation: bool,
+    as_json: bool,
+) -> None:
+    """Train a network with several inputs from a table, and say what became of it.
+
+    Parameters
+    ----------
+    data : Path
+        A JSON or CSV file.
+    spec : Path
+        A JSON file with "images", "table" and "fusion" as `Inputs.from_dict` takes them, the column
+        "label", and if wanted "target", "preset", "groups", "id", and "names" of classes by what
+        stands in the column.
+    out : Path
+        The model file to write.
+    other : list of Path or None
+        Tables of rows that are none of the classes.
+    budget : dict
+        Arguments of `MultiInputClassifier` that bound its errors.
+    seed : int
+        Of everything that is drawn.
+    ablation : bool
+        Whether to train on images alone and on the table alone too, and compare.
+    as_json : bool
+        Whether to print JSON.
+    """
+    from outgroup.inputs import Inputs, MultiInputClassifier
+    from outgroup.inputs.cells import as_name
+    from outgroup.inputs.frames import as_frame
+
+    given = _read_spec(spec)
+    own = {key: given.pop(key) for key in KEYS if key in given}
+    inputs = Inputs.from_dict(given)
+    preset, target = own.get("preset", "two-branch-plus"), own.get("target", "binary")
+    classifier = MultiInputClassifier(inputs, preset, target, seed=seed, **budget)
+    frame = as_frame(data)
+    labels: Any = list(frame.column(own.get("label", "label")))
+    if "names" in own:
+        labels = [own["names"].get(as_name(cell), as_name(cell)) for cell in labels]
+    negatives = _joined(other) if other else None
+    classifier.fit(frame, labels, own.get("groups"), negatives, id=own.get("id"))
+    classifier.save(out)
+    compared = classifier.ablation() if ablation else None
+    _report(classifier, out, compared, as_json)
+
+
+def predict_inputs(
+    model: Path,
+    paths: list[str],
+    as_json: bool,
+    other_word: str,
+    threshold: float | None,
+    explain: bool,
+    nearest: int,
+) -> bool:
+    """Print an answer for each row of tables, and return whether all rows could be read."""
+    from outgroup.inputs import MultiInputClassifier
+
+    classifier = MultiInputClassifier.load(model)
+    all_read = True
+    for path in paths:
+        for answer in classifier.predict(path, threshold, nearest=nearest):
+            all_read = all_read and answer.reason != "unreadable"
+            if as_json:
+                line = answer.to_json(explain)
+            else:
+                line = "\t".join(map(printable, _columns(answer, other_word)))
+            sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+    return all_read
+
+
+def _columns(answer: InputsPrediction | LabelInputsPrediction, other_word: str) -> Iterator[str]:
+    yield str(answer.path or "")
+    if answer.error:
+        yield from (answer.error, "unreadable")
+        return
+    yield from (answer.text(other_word), f"{answer.other_score:.4g}")
+    yield from answer.odd_inputs.values()
+
+
+def _read_spec(path: Path) -> dict[str, Any]:
+    try:
+        given = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InvalidParameterError(
+            f"The '--inputs' parameter must be a JSON file. Got {path}, which is not there."
+        ) from None
+    except ValueError as error:
+        raise InvalidParameterError(
+            f"The '--inputs' parameter must be a JSON file. Got {path}: {error}."
+        ) from error
+    if not isinstance(given, dict):
+        raise InvalidParameterError(
+            "The '--inputs' parameter must be a JSON file that holds an object, as in "
+            '{"images": ["band_1"], "table": ["angle"], "label": "kind"}. '
+            f"Got {type(given).__name__}."
+        )
+    return given
+
+
+def _joined(paths: list[Path]) -> Any:
+    """Return the rows of several tables as one."""
+    from outgroup.inputs.frames import Frame, as_frame
+
+    frames = [as_frame(path) for path in paths]
+    if len(frames) == 1:
+        return frames[0]
+    names = dict.fromkeys(name for frame in frames for name in frame.columns)
+    columns = {
+        name: [cell for frame in frames for cell in frame.columns.get(name, [None] * frame.n)]
+        for name in names
+    }
+    return Frame(columns, sum(frame.n for frame in frames), frames[0].root)
+
+
+def _report(classifier: MultiInputClassifier, out: Path, compared: Any, as_json: bool) -> None:
+    model, report = classifier.model, classifier.report
+    tell_files("rows could not be read", report.unreadable)
+    if as_json:
+        from dataclasses import asdict
+
+        print_json(
+            {
+                "model": str(out),
+                "classes": report.class_counts,
+                "n_others": classifier.training_["n_others"],
+                "threshold": model.threshold,
+                "certificate": model.certificate.to_dict(),
+                "unreadable": [{"path": s.path, "reason": s.reason} for s in report.unreadable],
+                "ablation": None if compared is None else asdict(compared),
+            }
+        )
+        return
+    console = results()
+    rows = [(name, f"{count:,}") for name, count in report.class_counts.items()]
+    others = classifier.training_["n_others"]
+    rows += [("(none of these)", f"{others:,}")] if others else []
+    console.print(table("Learned from", ("class", "rows"), rows))
+    console.print()
+    console.print(model.certificate.sentence)
+    if compared is not None:
+        console.print()
+        console.print(str(compared), soft_wrap=True)
+    console.print()
+    console.print(f"Saved {out} ({out.stat().st_size / 1e6:.1f} MB).", soft_wrap=True)
+    console.print(f"Now: outgroup predict {shlex.quote(str(out))} TABLE.json", soft_wrap=True)
