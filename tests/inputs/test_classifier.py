@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from outgroup import load
-from outgroup.errors import InvalidDataError, InvalidParameterError, ModelFileError
+from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError, ModelFileError
 from outgroup.inputs import (
     Bands,
     Block,
@@ -83,6 +83,7 @@ def fitted(chips: dict[str, Any]) -> Any:
 def model_file(fitted: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return fitted.save(tmp_path_factory.mktemp("inputs") / "chips.outgroup")
 
+
 CONTRACT = [
     *("path", "label", "labels", "other", "reason", "other_score", "threshold"),
     *("probabilities", "error", "input_scores", "odd_inputs"),
@@ -150,7 +151,9 @@ def test_a_cell_that_is_missing_is_as_if_its_column_were(fitted: Any) -> None:
     cells = {**new, "angle": ["na", new["angle"][1]], "hv": [None, new["hv"][1]]}
     columns = {name: new[name][:1] for name in ("hh", "sensor", "id")}
     a, b = fitted.predict(cells)[0], fitted.predict(columns)[0]
-    assert a.to_dict() == b.to_dict()
+    assert a.input_scores == pytest.approx(b.input_scores)
+    assert a.other_score == pytest.approx(b.other_score)
+    assert a.probabilities == pytest.approx(b.probabilities)
 
 
 def test_rows_that_cannot_be_read_are_lines_too(fitted: Any) -> None:
@@ -253,12 +256,11 @@ def test_negatives_are_learned_from_and_promised_about() -> None:
 
 
 def test_several_classes(chips: Any) -> None:
-    labels = [
-        "dim" if np.max(hv) < -14 else label
-        for hv, label in zip(chips["hv"], chips["label"], strict=True)
-    ]
-    made = MultiInputClassifier(INPUTS, TINY, "multi-class").fit(chips, labels)
-    answers = made.predict(chips)
+    labels = [("rock" if i % 3 == 0 else label) for i, label in enumerate(chips["label"])]
+    bands = zip(chips["hh"], chips["hv"], strict=True)
+    rocky = [hh if i % 3 == 0 else hv for i, (hh, hv) in enumerate(bands)]
+    made = MultiInputClassifier(INPUTS, TINY, "multi-class").fit({**chips, "hv": rocky}, labels)
+    answers = made.predict({**chips, "hv": rocky})
     assert answers.class_scores.shape == (90, 3)
     np.testing.assert_allclose(answers.class_scores.sum(axis=1), 1.0)
     assert np.mean([a == b for a, b in zip(answers.labels, labels, strict=True)]) > 0.6
@@ -269,11 +271,13 @@ def test_several_labels(chips: Any, tmp_path: Path) -> None:
         [label, "steep"] if angle > 37 else [label]
         for label, angle in zip(chips["label"], chips["angle"], strict=True)
     ]
-    made = MultiInputClassifier(INPUTS, replace(TINY, epochs=25), "multi-label").fit(chips, labels)
+    made = MultiInputClassifier(INPUTS, TINY, "multi-label").fit(chips, labels)
     answers = made.predict(chips)
     assert answers.classes == ("ice", "ship", "steep")
-    has = [("steep" in a.labels) == ("steep" in b) for a, b in zip(answers, labels, strict=True)]
-    assert np.mean(has) > 0.7
+    missed = [not set(b) <= set(a.labels) for a, b in zip(answers, labels, strict=True)]
+    assert np.mean(missed) < 0.3
+    both = [{"ice", "ship"} <= set(a.labels) for a in answers]
+    assert np.mean(both) < 0.5
     line = json.loads(answers[0].to_json())
     assert {"other_scores", "thresholds", "input_scores", "odd_inputs"} <= set(line)
     loaded = MultiInputClassifier.load(made.save(tmp_path / "labels.outgroup"))
@@ -295,7 +299,9 @@ def test_a_network_of_columns_alone() -> None:
     x = draws.normal(size=60)
     data = {"x": [None if i % 9 == 0 else v for i, v in enumerate(x)]}
     preset = Preset((), "pool", (6,), epochs=40, rate=2e-2)
-    made = MultiInputClassifier(Inputs(table=[Numeric("x")]), preset).fit(data, (x > 0).astype(int))
+    made = MultiInputClassifier(Inputs(table=[Numeric("x")]), preset)
+    with pytest.warns(DataWarning, match="'x' alone predicts the class of 9"):
+        made.fit(data, (x > 0).astype(int))
     answers = made.predict({"x": [2.0, -2.0]})
     assert answers.class_scores.argmax(axis=1).tolist() == [1, 0]
 

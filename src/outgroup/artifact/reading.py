@@ -67,9 +67,10 @@ def _load(path: Path) -> ModelContents:
 def _build(
     manifest: Mapping[str, Any], parts: Mapping[str, bytes]
 ) -> tuple[ModelContents, NDArray[np.uint8]]:
+    kind = kind_named(manifest)
     arrays = read_npz(parts[ARRAYS])
     backbone = _build_backbone(manifest, parts.get(BACKBONE))
-    model = kind_named(manifest).build(manifest, arrays, backbone.layers["last"])
+    model = kind.build(manifest, arrays, backbone.layers["last"])
     return ModelContents(backbone, model, training(manifest["training"])), arrays["golden.image"]
 
 

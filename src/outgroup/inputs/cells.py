@@ -32,8 +32,10 @@ def is_missing(cell: Any) -> bool:
         return True
     if isinstance(cell, str):
         return cell.strip().lower() in MISSING_TEXTS
-    if isinstance(cell, (list, tuple, np.ndarray)) and not np.isscalar(cell):
-        return len(cell) == 0 if np.ndim(cell) else is_missing(np.asarray(cell).item())
+    if isinstance(cell, np.ndarray) and not cell.ndim:
+        return is_missing(cell.item())
+    if isinstance(cell, (list, tuple, np.ndarray)):
+        return len(cell) == 0
     return isinstance(cell, (float, np.floating)) and math.isnan(cell)
 
 

@@ -115,11 +115,14 @@ class Encoder:
         One for each image input.
     codes : tuple of (NumberCode or NameCode)
         One for each table column.
+    complete : tuple of str
+        Inputs that no training row was without.
     """
 
     inputs: Inputs
     scalings: tuple[Scaling, ...]
     codes: tuple[Code, ...]
+    complete: tuple[str, ...] = ()
 
     @property
     def table_width(self) -> int:
@@ -144,12 +147,24 @@ class Encoder:
         rows = [code.missing_row() for code in self.codes]
         return np.concatenate(rows) if rows else np.zeros(0, dtype=np.float32)
 
+    def whole(self, cells: Cells) -> NDArray[np.bool_]:
+        """Return which rows lack nothing that every training row had."""
+        found = np.ones(len(cells), dtype=bool)
+        for bands, there in zip(self.inputs.images, cells.present.T, strict=True):
+            if bands.name in self.complete:
+                found &= there
+        for one, values in zip(self.inputs.table, cells.columns, strict=True):
+            if one.name in self.complete:
+                found &= ~_missing(values)
+        return found
+
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
         return {
             "inputs": self.inputs.to_dict(),
             "scalings": [scaling.to_dict() for scaling in self.scalings],
             "codes": [code.to_dict() for code in self.codes],
+            "complete": list(self.complete),
         }
 
 
@@ -165,7 +180,11 @@ def fit_encoder(inputs: Inputs, cells: Cells) -> Encoder:
         else fit_name(one.name, values)
         for one, values in zip(inputs.table, cells.columns, strict=True)
     ]
-    return Encoder(inputs, tuple(scalings), tuple(codes))
+    images = zip(inputs.images, cells.present.T, strict=True)
+    table = zip(inputs.table, cells.columns, strict=True)
+    complete = [bands.name for bands, there in images if there.all()]
+    complete += [one.name for one, values in table if not _missing(values).any()]
+    return Encoder(inputs, tuple(scalings), tuple(codes), tuple(complete))
 
 
 def read_cells(inputs: Inputs, frame: Frame, lenient: bool = False) -> Cells:
@@ -241,7 +260,8 @@ def encoder_from_dict(given: Any) -> Encoder:
             if not all(isinstance(name, str) for name in one["known"]):
                 raise ValueError("'known' is not what it must be")
             codes.append(NameCode(column.name, tuple(one["known"])))
-    return Encoder(inputs, tuple(scalings), tuple(codes))
+    complete = tuple(name for name in inputs.names if name in given["complete"])
+    return Encoder(inputs, tuple(scalings), tuple(codes), complete)
 
 
 def _numbers(values: Any, n: int) -> list[float]:
@@ -292,6 +312,11 @@ def _read_numbers(
         if one.missing == "error" and np.isnan(found[row]):
             errors[row] = errors[row] or f"{one.name}: is missing"
     return found
+
+
+def _missing(values: Any) -> NDArray[np.bool_]:
+    """Return which of the numbers, or names, of a column are missing."""
+    return np.array([_empty(value) for value in values], dtype=bool)
 
 
 def _empty(value: Any) -> bool:

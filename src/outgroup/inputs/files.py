@@ -160,7 +160,6 @@ def _flatten(model: InputsModel) -> tuple[dict[str, Any], Arrays]:
         "scorers": scorers,
         "beyond": model.beyond,
         "ranges": {name: list(pair) for name, pair in model.ranges.items()},
-        "never_missing": list(model.never_missing),
         "reasons": reasons,
     }, arrays
 
@@ -199,7 +198,6 @@ def _build(manifest: Mapping[str, Any], arrays: Arrays, network: bytes) -> Input
         other_scores=arrays["calibration.other_scores"],
         beyond={name: finite_number(v, "beyond") for name, v in manifest["beyond"].items()},
         ranges={name: _pair(pair, "ranges") for name, pair in manifest["ranges"].items()},
-        never_missing=tuple(str(name) for name in manifest["never_missing"]),
     )
     if manifest["reasons"] is None:
         return model

@@ -142,7 +142,6 @@ def fit_inputs(
         other_scores=made.other[~known],
         beyond=limits(score_inputs({n: v[known] for n, v in made.parts.items()}, encoder)),
         ranges=_ranges(encoder, data),
-        never_missing=_never_missing(encoder, data),
         reasons=reasons,
     )
     held = HeldOutRows(made.at, made.probabilities, data.Y[made.at], data.units[made.at])
@@ -190,10 +189,10 @@ def _score(
             _answer(answer, learned), _features(features, learned), encoder, plan, y[learned]
         )
         raw = scorer.parts(_answer(answer, out), _features(features, out), encoder, plan, goal)
-        scorer.learn_tails({name: values[known[out]] for name, values in raw.items()})
+        scorer.learn_tails({name: values[_has(data, name)[out]] for name, values in raw.items()})
         parts = scorer.surprises(raw)
         logits = answer.logits[out]
-        held.append((out, goal.probabilities(logits), combined(parts, logits, goal), parts))
+        held.append((out, goal.probabilities(logits), combined(parts, goal), parts))
         scorers.append(scorer)
         embedded.append(unit(answer.fused))
     at = np.concatenate([one[0] for one in held])
@@ -206,6 +205,14 @@ def _score(
         scorers=tuple(scorers),
         embedded=np.concatenate(embedded, axis=1),
     )
+
+
+def _has(data: RowSet, part: str) -> NDArray[np.bool_]:
+    """Return the rows that a part is usual for: those with the label, or all known ones."""
+    if part.startswith("label:"):
+        result: NDArray[np.bool_] = data.Y[:, data.classes.index(part.removeprefix("label:"))] == 1
+        return result
+    return data.known
 
 
 def _one_threshold(
@@ -247,17 +254,3 @@ def _ranges(encoder: Encoder, data: RowSet) -> dict[str, tuple[float, float]]:
             if len(there):
                 found[code.name] = (float(there.min()), float(there.max()))
     return found
-
-
-def _never_missing(encoder: Encoder, data: RowSet) -> tuple[str, ...]:
-    images = [
-        bands.name
-        for bands, there in zip(encoder.inputs.images, data.cells.present.T, strict=True)
-        if there.all()
-    ]
-    columns = [
-        code.name
-        for code, values in zip(encoder.codes, data.cells.columns, strict=True)
-        if not any(value is None or value != value for value in values)
-    ]
-    return (*images, *columns)

@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 from outgroup.inputs.encoding import Rows
 from outgroup.inputs.plans import Plan
 
-#: Rows of one run: bounds the memory of the maps.
-CHUNK = 64
-
 #: The set of operators that the graph is written in.
 OPSET = 17
 
@@ -50,17 +47,17 @@ class Networks:
         self.members = members
 
     def run(self, rows: Rows, members: Sequence[int] | None = None) -> list[Answer]:
-        """Return what each network says, or some of them.
+        """Return what each network says, or some of them, of one row at least.
 
         Every row is computed by itself, so that no answer depends on the rows beside it.
         """
         wanted = range(self.members) if members is None else members
         names = [name for member in wanted for name in _output_names(self.plan, member)]
         each = len(names) // len(wanted)
-        parts = []
-        for start in range(0, max(len(rows), 1), CHUNK):
-            found = self._session.run(names, self._feed(rows.take(slice(start, start + CHUNK))))
-            parts.append(found)
+        parts = [  # in a batch, rounding would depend on the rows beside it
+            self._session.run(names, self._feed(rows.take(slice(row, row + 1))))
+            for row in range(len(rows))
+        ]
         whole = [np.concatenate(one) for one in zip(*parts, strict=True)]
         return [
             Answer(whole[i], whole[i + 1], tuple(whole[i + 2 : i + each]))

@@ -66,9 +66,10 @@ def leaks(inputs: Inputs, data: RowSet) -> Iterator[str]:
             linked = _joined(own, values[there])
             scene = _right(values[there], rows, assign_folds(rows, FOLDS, linked))
         if _suspicious(scene, guess):
+            held_out = "rows that were held out with their group" if grouped else "held-out rows"
             yield (
-                f"{column.name!r} alone predicts the class of {percent(scene.mean())} of rows "
-                f"that were held out with their group, where guessing gets {percent(guess)}. If it "
+                f"{column.name!r} alone predicts the class of {percent(scene.mean())} of "
+                f"{held_out}, where guessing gets {percent(guess)}. If it "
                 "is not known before the answer is, leave it out; if it is, this is no leak."
             )
         elif _suspicious(whole, guess) or (not grouped and _suspicious(apart, guess)):
@@ -91,6 +92,8 @@ def _tells_group(
     whole: NDArray[np.bool_],
     guess: float,
 ) -> Iterator[str]:
+    if len(np.unique(values)) <= FEW:
+        return
     several = np.isin(
         units, [u for u, c in zip(*np.unique(units, return_counts=True), strict=True) if c > 1]
     )

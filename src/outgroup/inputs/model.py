@@ -50,8 +50,6 @@ class InputsModel:
         Score of each input beyond which it is odd.
     ranges : dict of str to (float, float)
         Least and largest number of training in each column of numbers.
-    never_missing : tuple of str
-        Inputs that no training row was without.
     reasons : Reasons or None
         What tells ambiguous rows from unknown ones, and names the nearest training rows.
     """
@@ -66,7 +64,6 @@ class InputsModel:
     other_scores: NDArray[np.float64]
     beyond: dict[str, float]
     ranges: dict[str, tuple[float, float]]
-    never_missing: tuple[str, ...]
     reasons: Reasons | None = None
 
     @property
@@ -108,9 +105,7 @@ class InputsModel:
             probabilities[at], other[at], embedded, parts = self.score(there)
             found = score_inputs(parts, self.encoder)
             inputs = {name: _spread(values, at, len(cells)) for name, values in found.items()}
-            sentences = explain_inputs(
-                found, self.beyond, there, self.encoder, self.ranges, self.never_missing
-            )
+            sentences = explain_inputs(found, self.beyond, there, self.encoder, self.ranges)
             by_row = dict(zip(at.tolist(), sentences, strict=True))
             odd = tuple(by_row.get(row, {}) for row in range(len(cells)))
             embedded = _spread(embedded, at, len(cells))
@@ -149,7 +144,7 @@ class InputsModel:
             raw = scorer.parts(answer, features, self.encoder, self.plan, self.target)
             parts = scorer.surprises(raw)
             probabilities.append(self.target.probabilities(answer.logits))
-            others.append(combined(parts, answer.logits, self.target))
+            others.append(combined(parts, self.target))
             all_parts.append(parts)
             embedded.append(unit(answer.fused))
         means = {
@@ -167,17 +162,17 @@ class InputsModel:
         return np.where(np.isnan(other), np.nan, 100.0 * below / max(len(self.known_scores), 1))
 
 
-def combined(parts: Parts, logits: NDArray[np.float32], target: Target) -> NDArray[np.float64]:
+def combined(parts: Parts, target: Target) -> NDArray[np.float64]:
     """Return the other-score of rows, (n,), or the score of each label, (n, K).
 
-    To the surprise of all parts a label adds minus the logarithm of its probability.
+    Of a label it is the surprise at its logit, among rows that have it, and at everything else,
+    joined as `together` does.
     """
-    total = together(parts)
+    total = together({name: one for name, one in parts.items() if not name.startswith("label:")})
     if target.kind != "multi-label":
         return total
-    own = logits[:, : target.n_scores].astype(np.float64)
-    result: NDArray[np.float64] = total[:, np.newaxis] + np.logaddexp(0.0, -own)
-    return result
+    own = [together({"row": total, "label": parts[f"label:{name}"]}) for name in target.classes]
+    return np.column_stack(own)
 
 
 def unit(X: NDArray[Any]) -> NDArray[np.float64]:

@@ -51,7 +51,6 @@ def explain_inputs(
     cells: Cells,
     encoder: Encoder,
     ranges: dict[str, tuple[float, float]],
-    never_missing: tuple[str, ...],
 ) -> tuple[dict[str, str], ...]:
     """Say of each row which of its inputs are odd.
 
@@ -67,13 +66,11 @@ def explain_inputs(
         Names the inputs.
     ranges : dict of str to (float, float)
         Least and largest number of training in each column of numbers.
-    never_missing : tuple of str
-        Inputs that no training row was without.
     """
     found: list[dict[str, str]] = [{} for _ in range(len(cells))]
     for i, bands in enumerate(encoder.inputs.images):
         name = bands.name
-        _missing(found, name, ~cells.present[:, i], never_missing)
+        _missing(found, name, ~cells.present[:, i], encoder)
         for row in np.flatnonzero(_over(scores, name, beyond)).tolist():
             found[row][name] = (
                 f"{name} is unlike the images of training: odder than 99 % of known ones"
@@ -89,7 +86,7 @@ def explain_inputs(
             missing = np.isnan(values)
             for at in np.flatnonzero(_over(scores, name, beyond)).tolist():
                 found[at][name] = _number(name, values[at], ranges.get(name))
-        _missing(found, name, missing, never_missing)
+        _missing(found, name, missing, encoder)
     return tuple(found)
 
 
@@ -109,8 +106,8 @@ def _over(scores: Parts, name: str, beyond: dict[str, float]) -> NDArray[Any]:
 
 
 def _missing(
-    found: list[dict[str, str]], name: str, missing: NDArray[Any], never_missing: tuple[str, ...]
+    found: list[dict[str, str]], name: str, missing: NDArray[Any], encoder: Encoder
 ) -> None:
-    if name in never_missing:
-        for row in np.flatnonzero(missing):
+    if name in encoder.complete:
+        for row in np.flatnonzero(missing).tolist():
             found[row][name] = f"{name} is missing, which it never was in training"

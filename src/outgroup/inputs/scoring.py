@@ -79,9 +79,12 @@ class Scorer:
         logits = answer.logits.astype(np.float64)
         if target.kind == "multi-class":
             found["confidence"] = -logits[:, : target.n_scores].max(axis=1)
+        if target.kind == "multi-label":
+            for k, name in enumerate(target.classes):
+                found[f"label:{name}"] = -logits[:, k]
         if target.gate:
             found["gate"] = -logits[:, -1]
-        for name in ("fused", "gate"):  # those of whole rows say nothing of one that lacks an image
+        for name in ("fused", "gate"):  # of rows like those of training alone
             if name in found:
                 found[name] = np.where(features.whole, found[name], np.nan)
         return found
@@ -107,8 +110,7 @@ def features_of(cells: Cells, rows: Rows, encoder: Encoder, plan: Plan) -> Featu
     for branch in plan.branches:
         there = np.asarray(cells.present[:, list(branch.sources)].all(axis=1))
         present[f"branch:{branch.name}"] = there
-    whole = np.asarray(cells.present.all(axis=1))
-    return Features(statistics, cells.columns, present, whole)
+    return Features(statistics, cells.columns, present, encoder.whole(cells))
 
 
 def embeddings(answer: Answer, features: Features, plan: Plan) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 #: Scores of rows by the name of the part: "fused", "branch:...", "image:...", "column:...",
-#: "confidence", "gate".
+#: "confidence", "gate"; and "label:..." of each label.
 Parts = dict[str, NDArray[np.float64]]
 
 #: Shares of known scores below the quantiles that are kept; the tail begins at the last.
