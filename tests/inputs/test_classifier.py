@@ -183,7 +183,10 @@ def test_a_saved_model_says_the_same_without_torch(
     table.write_text(json.dumps(rows))
     code = (
         "import sys\n"
-        "sys.modules['torch'] = None\n"
+        "class NoTorch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'torch': raise ImportError(name)\n"
+        "sys.meta_path.insert(0, NoTorch())\n"
         "import outgroup\n"
         f"model = outgroup.load({str(model_file)!r})\n"
         f"for answer in model.predict({str(table)!r}): print(answer.to_json(explain=True))\n"

@@ -57,14 +57,17 @@ def train(
             raise InvalidParameterError(
                 "The 'DIR|CSV' argument must be a JSON or CSV file with --inputs. Got none."
             )
+        if pool:
+            raise InvalidParameterError(
+                f"The '--pool' parameter must be left out with --inputs. Got {pool[0]}. Give tables "
+                "of rows that are none of the classes with --other."
+            )
         budget = {
             "max_known_rejected": "auto" if max_known_rejected is None else max_known_rejected,
             "max_other_accepted": max_other_accepted,
             "confidence": confidence,
         }
-        several_inputs.train_inputs(
-            data, inputs, out, options.negatives(other, pool), budget, seed, ablation, json
-        )
+        several_inputs.train_inputs(data, inputs, out, other, budget, seed, ablation, json)
         return
     if suspects is not None:
         options.check_writable(suspects, "--suspects")
