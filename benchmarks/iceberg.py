@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter, label
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "iceberg"))
 from simulate import UNKNOWN, simulate, simulate_unknown
@@ -66,27 +67,62 @@ def network(inputs: Inputs, preset: Any) -> Callable[..., tuple[Answers, dict[st
     return answer
 
 
-def logistic(train: Any, test: Any, strange: Any, seed: int) -> tuple[Answers, dict[str, Any]]:
-    """Answer by a logistic regression on statistics of both bands and the angle."""
-    from sklearn.linear_model import LogisticRegressionCV
-    from sklearn.model_selection import GroupKFold
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    def rows(data: Any) -> np.ndarray:
-        angle = np.array([np.nan if a == "na" else a for a in data["inc_angle"]], dtype=float)
-        parts = [describe_images(data[band][:, np.newaxis]) for band in ("band_1", "band_2")]
-        return np.column_stack([*parts, np.nan_to_num(angle, nan=38.0), np.isnan(angle)])
-
-    X, y = rows(train), np.array(train["is_iceberg"])
-    splits = list(GroupKFold(5).split(X, y, train["scene"]))
-    fit = LogisticRegressionCV(
-        Cs=np.logspace(-3, 2, 11), cv=splits, scoring="neg_log_loss", max_iter=3000
+def statistics(data: Any) -> np.ndarray:
+    """Return statistics of both bands, as the detectors see them."""
+    return np.column_stack(
+        [describe_images(data[band][:, np.newaxis]) for band in ("band_1", "band_2")]
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        model = make_pipeline(StandardScaler(), fit).fit(X, y)
-    return {"probability": model.predict_proba(rows(test))[:, 1]}, {}
+
+
+def measures(data: Any) -> np.ndarray:
+    """Return what somebody who knows radar would measure of the target.
+
+    It is the largest blob of HH smoothed that is 5 dB above the sea: its area, length and
+    slimness, its power and peak above the sea in both bands, and HH over HV.
+    """
+    rows = []
+    for hh, hv in zip(data["band_1"], data["band_2"], strict=True):
+        blobs, _ = label(gaussian_filter(hh, 1.0) > np.median(hh) + 5.0)
+        sizes = np.bincount(blobs.ravel())
+        sizes[0] = 0
+        blob = blobs == sizes.argmax() if sizes.any() else hh == hh.max()
+        at = np.argwhere(blob)
+        spread = np.linalg.eigvalsh(np.cov(at.T) + np.eye(2) / 12) if len(at) > 1 else np.ones(2)
+        powers, peaks = [], []
+        for band in (hh, hv):
+            excess = 10 ** (band / 10.0) - 10 ** (np.median(band) / 10.0)
+            powers.append(10 * np.log10(max(excess[blob].sum(), 1e-4)))
+            peaks.append(float(band[blob].max() - np.median(band)))
+        shape = [np.log(blob.sum()), np.log(spread[1]), np.log(spread[1] / spread[0])]
+        rows.append([*shape, *powers, *peaks, powers[0] - powers[1], np.median(hh), np.median(hv)])
+    return np.array(rows)
+
+
+def logistic(describe: Callable[[Any], np.ndarray]) -> Callable[..., Any]:
+    """Return a way to answer: a logistic regression on a description and the angle."""
+
+    def answer(train: Any, test: Any, strange: Any, seed: int) -> tuple[Answers, dict[str, Any]]:
+        from sklearn.linear_model import LogisticRegressionCV
+        from sklearn.model_selection import GroupKFold
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        def rows(data: Any) -> np.ndarray:
+            angle = np.array([np.nan if a == "na" else a for a in data["inc_angle"]], dtype=float)
+            X = np.column_stack([describe(data), np.nan_to_num(angle, nan=38.0), np.isnan(angle)])
+            return np.column_stack([X, X**2])
+
+        X, y = rows(train), np.array(train["is_iceberg"])
+        splits = list(GroupKFold(5).split(X, y, train["scene"]))
+        fit = LogisticRegressionCV(
+            Cs=np.logspace(-3, 2, 11), cv=splits, scoring="neg_log_loss", max_iter=3000
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            model = make_pipeline(StandardScaler(), fit).fit(X, y)
+        return {"probability": model.predict_proba(rows(test))[:, 1]}, {}
+
+    return answer
 
 
 WAYS: dict[str, Callable[..., tuple[Answers, dict[str, Any]]]] = {
@@ -97,7 +133,8 @@ WAYS: dict[str, Callable[..., tuple[Answers, dict[str, Any]]]] = {
     "two-branch, no angle": network(Inputs([HH, HV]), SMALL),
     "one band (HH) and angle": network(Inputs([HH], [ANGLE]), SMALL),
     "one band (HV) and angle": network(Inputs([HV], [ANGLE]), SMALL),
-    "logistic on statistics": logistic,
+    "logistic on statistics": logistic(statistics),
+    "logistic on measures of the target": logistic(measures),
 }
 
 

@@ -59,8 +59,8 @@ def train(
             )
         if pool:
             raise InvalidParameterError(
-                f"The '--pool' parameter must be left out with --inputs. Got {pool[0]}. Give tables "
-                "of rows that are none of the classes with --other."
+                f"The '--pool' parameter must be left out with --inputs. Got {pool[0]}. Give "
+                "tables of rows that are none of the classes with --other."
             )
         budget = {
             "max_known_rejected": "auto" if max_known_rejected is None else max_known_rejected,

@@ -4,8 +4,9 @@ The networks that were trained on folds are the model itself: none is trained ag
 so that the threshold belongs to the networks that answer. With one network the rows of its fold are
 held out from all that answers, and the threshold is the conformal one of these. With several, a
 held-out row has the score of the one network that has not seen it, and a new row the mean of all;
-the mean spreads less, so that in the cases that were measured fewer known rows are rejected than
-the certificate says, not more (`benchmarks/iceberg.py`).
+nothing proves that the promise holds for that mean, which spreads less. Where it was measured
+(`benchmarks/iceberg.py`), about as many known rows were rejected as the certificate expects, half
+of what it promises at most.
 """
 
 from __future__ import annotations

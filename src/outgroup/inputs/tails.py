@@ -31,7 +31,7 @@ class Tail:
     --------
     >>> tail = fit_tail(np.arange(100.0))
     >>> tail.nats(np.array([-5.0, 49.5, 89.1, 150.0])).round(2)
-    array([ 0.  ,  0.69,  2.3 , 14.23])
+    array([ 0.  ,  0.69,  2.3 , 13.58])
     """
 
     quantiles: tuple[float, ...]
