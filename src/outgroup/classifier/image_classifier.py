@@ -27,6 +27,7 @@ from outgroup.predictions import Prediction
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
     from outgroup.selection import Comparison
+    from outgroup.training_set import TrainingSet
 
 #: Images that `stream` holds at a time.
 CHUNK = 256
@@ -125,6 +126,7 @@ class ImageClassifier:
         self.report: TrainingReport | None = None
         self.comparison: Comparison | None = None
         self._contents: ModelContents | None = None
+        self._training_set: TrainingSet | None = None
         self._embedder: Embedder | None = None
 
     def fit(self, data: Any = None, other: Any = None, pool: Any = None) -> ImageClassifier:
@@ -159,12 +161,14 @@ class ImageClassifier:
         DataWarning
             If something is allowed and rarely meant; also in ``report.warnings``.
         """
-        self._contents = self._embedder = self.report = self.comparison = None
+        self._contents = self._training_set = self._embedder = None
+        self.report = self.comparison = None
         way = Way(self.strategy, self.head, self.layers)
         self.task.check(way)  # a typo is found before any work is done
         backbone = get_backbone(self.backbone)
         means = self._means(backbone)
-        model, report, fingerprint, comparison = self.task.fit(data, other, pool, way, means)
+        learned = self.task.fit(data, other, pool, way, means)
+        model, report, fingerprint, comparison, self._training_set = learned
         self.report, self.comparison = report, comparison
         info = report.info(fingerprint, kept_options(self))
         self._contents = ModelContents(backbone, model, info)

@@ -59,7 +59,7 @@ class OneClass(Task):
             )
         model = fit_model(training_set, chosen, means.budget, seed=means.seed, rows=rows)
         said += suspicious(training_set, model, root_of(data), found)
-        return Learned(model, warned(report, said), fingerprint, comparison)
+        return Learned(model, warned(report, said), fingerprint, comparison, training_set)
 
     def compare(
         self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means

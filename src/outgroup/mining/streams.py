@@ -1,0 +1,131 @@
+"""Streams as they are given: an iterable of images, a folder, or embeddings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from outgroup.classifier.training import path_of
+from outgroup.datasets import from_images
+from outgroup.embeddings import Embedder
+from outgroup.errors import InvalidParameterError
+from outgroup.images import ImageSource
+from outgroup.mining.miner import Batch
+from outgroup.pool import Incoming
+
+#: Images that are scored at a time by one model.
+CHUNK = 256
+
+
+class StreamError(Exception):
+    """What the user's iterator raised is the cause of this."""
+
+
+class _Taken:
+    """The images of a stream as they are asked for, with the name of each."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = guarded(items)
+        self.names: list[str | None] = []
+
+    def __iter__(self) -> Iterator[ImageSource]:
+        for item in self._items:
+            named = isinstance(item, Incoming)
+            self.names.append(item.origin if named else path_of(item))
+            yield item.image if named else item
+
+
+def guarded(items: Iterable[Any]) -> Iterator[Any]:
+    """Yield items; whatever their iterator raises comes as `StreamError`."""
+    try:
+        yield from items
+    except Exception as error:
+        raise StreamError from error
+
+
+def images_of(stream: Any, seed: int) -> Iterable[Any]:
+    """Return the images of a stream; those of folders in an order that only the seed decides.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is no folder and no iterable of images.
+    """
+    if isinstance(stream, (str, os.PathLike)) and os.path.isdir(stream):
+        sources = from_images(stream).sources  # sorted; neighbours in a folder are of one kind
+        return [sources[i] for i in np.random.default_rng(seed).permutation(len(sources))]
+    single = isinstance(stream, (str, os.PathLike, bytes, Image.Image, Mapping))
+    if single or not isinstance(stream, Iterable):
+        raise InvalidParameterError(
+            "The 'stream' parameter must be a folder or an iterable of images. "
+            f"Got {stream!r} instead."
+        )
+    return stream
+
+
+def embedded(stream: Iterable[Any], embedder: Embedder, limit: int | None) -> Callable[[], Any]:
+    """Return a callable for the next `Batch` of a stream of images, None at its end.
+
+    Parameters
+    ----------
+    stream : iterable of ImageSource or Incoming
+    embedder : Embedder
+    limit : int or None
+        Images that are taken at most.
+    """
+    taken = _Taken(stream)
+    chunks = embedder.stream(islice(iter(taken), limit), chunk=CHUNK)
+
+    def following() -> Batch | None:
+        found = next(chunks, None)
+        if found is None:
+            return None
+        names, readable = taken.names[: len(found)], found.readable
+        del taken.names[: len(found)]
+        return Batch(
+            {layer: values[readable] for layer, values in found.layers.items()},
+            [name for name, there in zip(names, readable, strict=True) if there],
+            int((~readable).sum()),
+        )
+
+    return following
+
+
+def given(stream: Iterable[Any], layers: Mapping[str, int], limit: int | None) -> Callable[[], Any]:
+    """Return a callable for the next `Batch` of a stream of embeddings, None at its end.
+
+    Parameters
+    ----------
+    stream : iterable of ndarray of shape (n, d), or of mappings of str to these
+        An array is the layer "last".
+    layers : mapping of str to int
+        The layers that there must be, and the numbers in a row of each.
+    limit : int or None
+        Rows that are taken at most.
+    """
+    batches, left = guarded(stream), [limit]
+
+    def following() -> Batch | None:
+        item = next(batches, None) if left[0] != 0 else None
+        if item is None:
+            return None
+        rows = dict(item) if isinstance(item, Mapping) else {"last": item}
+        found = {name: np.asarray(rows[name])[: left[0]] for name in layers if name in rows}
+        shapes = {name: values.shape for name, values in found.items()}
+        n = len(next(iter(found.values()), ()))
+        if shapes != {name: (n, d) for name, d in layers.items()}:
+            raise InvalidParameterError(
+                "The 'stream' parameter must give embeddings with "
+                f"{', '.join(f'{d} numbers of layer {name!r}' for name, d in layers.items())} "
+                f"in each row. Got arrays of shape {shapes or None} instead."
+            )
+        if left[0] is not None:
+            left[0] -= n
+        return Batch(found, [None] * n)
+
+    return following
