@@ -282,7 +282,7 @@ def test_a_stream_that_fails_at_once_is_an_error(data: TrainingSet, model: OpenS
         raise OSError("no route")
         yield
 
-    with pytest.raises(InvalidDataError, match="failed before the first image.*no route"):
+    with pytest.raises(InvalidDataError, match=r"failed before the first image.*no route"):
         mine_embeddings(failing(), data, model)
 
 

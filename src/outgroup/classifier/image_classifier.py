@@ -161,8 +161,7 @@ class ImageClassifier:
         DataWarning
             If something is allowed and rarely meant; also in ``report.warnings``.
         """
-        self._contents = self._training_set = self._embedder = None
-        self.report = self.comparison = None
+        self._contents = self._training_set = self._embedder = self.report = self.comparison = None
         way = Way(self.strategy, self.head, self.layers)
         self.task.check(way)  # a typo is found before any work is done
         backbone = get_backbone(self.backbone)
@@ -387,16 +386,13 @@ class ImageClassifier:
 
     def _open_embedder(self) -> Embedder:
         if self._embedder is None:
-            self._embedder = self._make_embedder(self.contents.backbone)
+            self._embedder = self._means(self.contents.backbone).embedder
         return self._embedder
 
     def _means(self, backbone: Backbone) -> Means:
-        means = self._make_embedder(backbone), self.budget, self.seed, self.progress
-        return Means(*means, self.keep_suspects)
-
-    def _make_embedder(self, backbone: Backbone) -> Embedder:
         cache = EmbeddingCache() if self.cache else None
-        return Embedder(backbone, cache=cache, threads=self.threads, progress=self.progress)
+        embedder = Embedder(backbone, cache=cache, threads=self.threads, progress=self.progress)
+        return Means(embedder, self.budget, self.seed, self.progress, self.keep_suspects)
 
 
 def load(path: str | os.PathLike[str], **options: Any) -> ImageClassifier:

@@ -10,7 +10,6 @@ from outgroup.classifier.image_classifier import ImageClassifier
 from outgroup.classifier.learning import training_samples
 from outgroup.classifier.tasks.one_class import OneClass
 from outgroup.classifier.training import prepare
-from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import InvalidParameterError
 from outgroup.training_set import TrainingSet
 
@@ -48,12 +47,7 @@ def training_set_of(
             "model file holds none. Got None instead. Give its negatives as 'other', too."
         )
     samples, names, _ = training_samples(data, other, **task.table)
-    embedder = Embedder(
-        classifier.contents.backbone,
-        cache=EmbeddingCache() if classifier.cache else None,
-        threads=classifier.threads,
-        progress=classifier.progress,
-    )
+    embedder = classifier._means(classifier.contents.backbone).embedder
     made, _, fingerprint = prepare(samples, embedder.embed(samples.sources), names)
     if made.classes != classes:
         raise InvalidParameterError(

@@ -79,9 +79,9 @@ class Effort:
         """
         return self.first << min(refits, 50)
 
-    def half_left(self, images: int, seconds: float) -> bool:
+    def half_left(self, images: int, seconds: float, length: int | None = None) -> bool:
         """Whether at least half is left, so that a model refitted now can still be shown good."""
-        within = self.images is None or 2 * images <= self.images
+        within = all(most is None or 2 * images <= most for most in (self.images, length))
         return within and (self.seconds is None or 2 * seconds <= self.seconds)
 
     def used_up(self, images: int, seconds: float) -> str | None:

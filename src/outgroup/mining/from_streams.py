@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import replace
 from typing import Any
 
@@ -50,8 +50,8 @@ def mine(
 
     Parameters
     ----------
-    stream : folder, or iterable of ImageSource or Incoming
-        Images that are none of the classes; it may be endless. Those of a folder are shuffled.
+    stream : folder, list of folders, or iterable of ImageSource or Incoming
+        Images that are none of the classes; it may be endless. Those of folders are shuffled.
     classifier : ImageClassifier
         With one class an image; it is left as it is.
     budget : Effort, int or None
@@ -116,6 +116,7 @@ def mine(
         uniform=uniform,
         suspects=suspects,
         seed=seed,
+        length=len(images) if isinstance(images, Sized) else None,
     )
     embedder = Embedder(
         classifier.contents.backbone, cache=None, threads=classifier.threads, progress=False

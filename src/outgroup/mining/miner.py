@@ -57,6 +57,8 @@ class Miner:
         Says what may well be of a known class; None is `TypicalOfAClass`.
     seed : int
         Seed of the uniform sample.
+    length : int or None
+        Images of the stream, where that is known.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Miner:
         uniform: int = 1000,
         suspects: Suspects | None = None,
         seed: int = 0,
+        length: int | None = None,
     ) -> None:
         _check(target, confidence, hardest, uniform)
         self.model, self.recipe = model, recipe
@@ -79,6 +82,7 @@ class Miner:
         self._each = self.effort.confidence_of_each(confidence)
         self._suspects = suspects or TypicalOfAClass()
         self._seed = seed
+        self._length = length
         self._data = recipe.data
         self._seen = Seen()
         self._seen.add(keys_of(recipe.data.features))
@@ -159,7 +163,7 @@ class Miner:
             (self.target is None or self.accepted > self.counted * self.target / 2)
             and self.refits < self.effort.refits
             and self.counted >= self.effort.images_before_refit(self.refits)
-            and self.effort.half_left(self.read, self.seconds)
+            and self.effort.half_left(self.read, self.seconds, self._length)
             and len(self._new) + len(self._uniform) > 0
         )
 

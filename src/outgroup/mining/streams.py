@@ -56,7 +56,7 @@ def images_of(stream: Any, seed: int) -> Iterable[Any]:
     InvalidParameterError
         If it is no folder and no iterable of images.
     """
-    if isinstance(stream, (str, os.PathLike)) and os.path.isdir(stream):
+    if _is_folder(stream) or (isinstance(stream, list) and any(map(_is_folder, stream))):
         sources = from_images(stream).sources  # sorted; neighbours in a folder are of one kind
         return [sources[i] for i in np.random.default_rng(seed).permutation(len(sources))]
     single = isinstance(stream, (str, os.PathLike, bytes, Image.Image, Mapping))
@@ -66,6 +66,10 @@ def images_of(stream: Any, seed: int) -> Iterable[Any]:
             f"Got {stream!r} instead."
         )
     return stream
+
+
+def _is_folder(item: Any) -> bool:
+    return isinstance(item, (str, os.PathLike)) and os.path.isdir(item)
 
 
 def embedded(stream: Iterable[Any], embedder: Embedder, limit: int | None) -> Callable[[], Any]:
