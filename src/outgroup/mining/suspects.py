@@ -15,7 +15,7 @@ from outgroup.training_set import TrainingSet
 NEIGHBOURS = 5
 
 #: Quantile of the known images' own figures that a suspect must keep to.
-TYPICAL = 0.75
+TYPICAL = 0.9
 
 #: Rows compared with all others at once.
 BLOCK = 1024
@@ -47,8 +47,8 @@ class Suspects(Protocol):
 class TypicalOfAClass:
     """Suspects what looks like a known image in every respect.
 
-    Its other-score is below that of 3 in 4 held-out known images, all of its 5 nearest training
-    images are known ones of a single class, and it is as near to the first of them as 3 in 4 of
+    Its other-score is below that of 9 in 10 held-out known images, all of its 5 nearest training
+    images are known ones of a single class, and it is as near to the first of them as 9 in 10 of
     these are to theirs. An image that is merely accepted is no suspect: it is what mining is for.
     """
 
