@@ -33,9 +33,9 @@ def mine(
     stream: Annotated[
         list[str],
         typer.Option(
-            metavar="DIR|-",
-            help="Images that are none of the classes: a folder (repeatable), or - for paths on "
-            "standard input, a line each, as many as come.",
+            metavar="SOURCE|-",
+            help="Images that are none of the classes: what `outgroup pool sources` lists, "
+            "repeatable, or - for paths on standard input, a line each, as many as come.",
         ),
     ],
     out: Annotated[
@@ -113,18 +113,15 @@ def mine(
 
 
 def _images(specs: list[str]) -> Any:
-    """Return the stream that texts name: folders, or the paths on standard input."""
-    if specs == ["-"]:
-        return _lines(sys.stdin)
-    for spec in specs:
-        if not Path(spec).is_dir():
-            raise InvalidParameterError(
-                "The '--stream' parameter must be a folder, or - for paths on standard input. "
-                f"Got {spec!r} instead."
-            )
-    if len(specs) == 1:
-        return specs[0]
-    return specs
+    """Return the stream that texts name: sources, or the paths on standard input."""
+    if "-" not in specs:
+        return specs
+    if len(specs) > 1:
+        raise InvalidParameterError(
+            "The '--stream' parameter must be - alone, or sources that have a name. "
+            f"Got {' and '.join(specs)} instead."
+        )
+    return _lines(sys.stdin)
 
 
 def _lines(file: Iterable[str]) -> Iterator[str]:

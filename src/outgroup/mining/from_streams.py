@@ -13,7 +13,7 @@ from outgroup.classifier import ImageClassifier
 from outgroup.classifier.refitting import training_set_of, with_contents
 from outgroup.classifier.tasks.base import Way
 from outgroup.embeddings import Embedder
-from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
+from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError, OutgroupError
 from outgroup.mining.effort import Effort
 from outgroup.mining.lines import Lines
 from outgroup.mining.mined import Mined
@@ -50,8 +50,9 @@ def mine(
 
     Parameters
     ----------
-    stream : folder, list of folders, or iterable of ImageSource or Incoming
-        Images that are none of the classes; it may be endless. Those of folders are shuffled.
+    stream : str, os.PathLike, list of these, or iterable of ImageSource or Incoming
+        Images that are none of the classes: what `outgroup.pool.sources` can read, of which folders
+        are shuffled, or the images themselves, maybe without end.
     classifier : ImageClassifier
         With one class an image; it is left as it is.
     budget : Effort, int or None
@@ -187,6 +188,8 @@ def _mine(batches: Callable[[], Batch | None], miner: Miner, lines: Lines) -> Mi
     if stopped == "end" and miner.effort.used_up(miner.read, 0.0):
         stopped = "images"
     if not miner.read and stopped in ("end", "failed"):
+        if isinstance(error, OutgroupError):
+            raise error
         why = "gave no image" if error is None else f"failed before the first image: {error!r}"
         raise InvalidDataError(f"The stream {why}. Give a folder or an iterable of images.")
     if error is not None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from outgroup.classifier.training import path_of
-from outgroup.datasets import from_images
 from outgroup.embeddings import Embedder
 from outgroup.errors import InvalidParameterError
 from outgroup.images import ImageSource
 from outgroup.mining.miner import Batch
 from outgroup.pool import Incoming
+from outgroup.pool.sources import SOURCES, PoolSource, open_source
 
 #: Images that are scored at a time by one model.
 CHUNK = 256
@@ -51,25 +51,42 @@ def guarded(items: Iterable[Any]) -> Iterator[Any]:
 def images_of(stream: Any, seed: int) -> Iterable[Any]:
     """Return the images of a stream; those of folders in an order that only the seed decides.
 
+    Parameters
+    ----------
+    stream : str, os.PathLike, list of these, or iterable of ImageSource or Incoming
+        What `outgroup.pool.sources` can read, one or a list, or the images themselves.
+    seed : int
+        Seed of the order of folders; archives and tables are read in theirs.
+
     Raises
     ------
     InvalidParameterError
-        If it is no folder and no iterable of images.
+        If it is none of these.
     """
-    if _is_folder(stream) or (isinstance(stream, list) and any(map(_is_folder, stream))):
-        sources = from_images(stream).sources  # sorted; neighbours in a folder are of one kind
-        return [sources[i] for i in np.random.default_rng(seed).permutation(len(sources))]
-    single = isinstance(stream, (str, os.PathLike, bytes, Image.Image, Mapping))
+    specs = stream if isinstance(stream, list) else [stream]
+    if specs and all(map(_is_source, specs)):
+        return _mixed([open_source(spec) for spec in specs], seed)
+    single = isinstance(stream, (str, os.PathLike, bytes, Image.Image, np.ndarray, Mapping))
     if single or not isinstance(stream, Iterable):
         raise InvalidParameterError(
-            "The 'stream' parameter must be a folder or an iterable of images. "
-            f"Got {stream!r} instead."
+            "The 'stream' parameter must be a folder, an archive or another source of images, or "
+            f"an iterable of images. Got {stream!r} instead."
         )
     return stream
 
 
-def _is_folder(item: Any) -> bool:
-    return isinstance(item, (str, os.PathLike)) and os.path.isdir(item)
+def _is_source(spec: Any) -> bool:
+    """Whether a text names a place where there are images, rather than an image."""
+    named = isinstance(spec, (str, os.PathLike))
+    return named and any(source.accepts(spec) for _, source in SOURCES)
+
+
+def _mixed(sources: list[PoolSource], seed: int) -> Iterable[Incoming]:
+    """Return the images of all sources: in random order if each is a file, else as they come."""
+    if any(source.length() is None for source in sources):
+        return chain.from_iterable(sources)
+    images = list(chain.from_iterable(sources))  # sorted; neighbours in a folder are of one kind
+    return [images[i] for i in np.random.default_rng(seed).permutation(len(images))]
 
 
 def embedded(stream: Iterable[Any], embedder: Embedder, limit: int | None) -> Callable[[], Any]:
