@@ -1,7 +1,8 @@
 """Mine a stream for one known class of the zoo, and check the promise where the truth is known.
 
 Usage: ``python benchmarks/mining.py ZOO`` where ZOO is the folder that ``zoo.py`` describes. Of its
-images of unknown kinds that are kept for testing none is used. ``--part coverage`` needs no images.
+images of unknown kinds that are kept for testing none is used. ``--part coverage`` needs no images;
+``--document`` writes the tables of the last result into docs/mining.md, and does nothing else.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from outgroup.model import OpenSetModel, fit_model
 from outgroup.selection import choose_strategy
 from outgroup.training_set import TrainingSet
 
-RESULTS = Path(__file__).parent / "results" / "mining.json"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "mining.json"
+DOCUMENT = ROOT / "docs" / "mining.md"
 
 CLASSES = ("cat", "dog", "giraffe")
 
@@ -216,12 +219,68 @@ def coverage() -> list[dict[str, Any]]:
     return rows
 
 
+def coverage_table(rows: list[dict[str, Any]]) -> str:
+    """Return how often the bound was right, as Markdown."""
+    lines = [
+        "| stream | target | bound was right | target said to be reached | wrongly |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        low, high = row["interval"]
+        right = f"{row['right']} of {row['runs']} runs [{100 * low:.1f} %, {100 * high:.1f} %]"
+        lines.append(
+            f"| {row['world']} | {100 * row['target']:.1f} % | {right} | "
+            f"{row['said to be reached']} | {row['wrongly']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def zoo_table(rows: list[dict[str, Any]]) -> str:
+    """Return what is accepted of held-out halves of streams, as Markdown."""
+    lines = [
+        "| class | stream | strategy | negatives | held out | before | random | mined "
+        "| mined less random |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        at = row["95% kept"]
+        low, high = at["mined less random"]
+        counts = " | ".join(f"{at[which]:.2f}" for which in ("before", "random", "mined"))
+        lines.append(
+            f"| {row['class']} | {row['stream']} | {row['strategy']} | {row['negatives']:.0f} | "
+            f"{row['held_out']:,} | {counts} | [{low:.2f}, {high:.2f}] |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {"coverage": coverage_table, "zoo": zoo_table}
+
+
+def marks(name: str) -> tuple[str, str]:
+    """Return what stands before and behind a table in the document."""
+    return f"<!-- {name}:start -->\n", f"<!-- {name}:end -->"
+
+
+def write_document() -> None:
+    """Put the tables of the last result between their marks."""
+    text, found = DOCUMENT.read_text("utf-8"), json.loads(RESULTS.read_text("utf-8"))
+    for name, table in TABLES.items():
+        start, end = marks(name)
+        before, rest = text.split(start)
+        text = before + start + table(found[name]) + end + rest.split(end)[1]
+    DOCUMENT.write_text(text, "utf-8")
+
+
 def main() -> None:
     """Measure what is asked for, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("zoo", type=Path, nargs="?")
     parser.add_argument("--part", choices=("zoo", "coverage"))
+    parser.add_argument("--document", action="store_true")
     arguments = parser.parse_args()
+    if arguments.document:
+        write_document()
+        return
     found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     if arguments.part != "zoo":
         found["coverage"] = coverage()

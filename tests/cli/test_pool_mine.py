@@ -81,7 +81,7 @@ def test_suspects_are_listed_in_a_file(
 def test_a_stream_that_is_none_is_refused(run: Callable[..., Result]) -> None:
     done = run("--stream", "nowhere")
     assert isinstance(done.exception, InvalidParameterError)
-    assert "'stream' parameter must be a folder" in str(done.exception)
+    assert "Got 'nowhere' instead" in str(done.exception)
     assert isinstance(run("--stream", "-", "--stream", ".").exception, InvalidParameterError)
 
 

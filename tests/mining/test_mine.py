@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 import outgroup
 from outgroup import ImageClassifier, mine
-from outgroup.errors import DataWarning, InvalidParameterError
+from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
 from outgroup.mining import Effort, Mined
 from outgroup.pool import Incoming
 
@@ -167,9 +168,9 @@ def test_other_classes_than_those_of_the_model_are_refused(
         mine(endless(make_picture), outgroup.load(model_file), data=odds)
 
 
-@pytest.mark.parametrize("stream", ["nowhere.jpg", b"bytes", 7, None, {"last": [1.0]}])
+@pytest.mark.parametrize("stream", [b"bytes", 7, None, {"last": [1.0]}])
 def test_what_is_no_stream_is_refused(alone: ImageClassifier, stream: object) -> None:
-    with pytest.raises(InvalidParameterError, match="'stream' parameter must be a folder or"):
+    with pytest.raises(InvalidParameterError, match="'stream' parameter must be a folder"):
         mine(stream, alone)
 
 
@@ -196,3 +197,19 @@ def test_progress_is_told_line_by_line(alone: ImageClassifier, make_picture: Pic
     assert any(line.startswith("Refitted with ") for line in lines)
     assert "600 images, " in lines[-1]
     assert "accepted since the last refit, at most " in lines[-1]
+
+
+def test_an_archive_is_a_stream(alone: ImageClassifier, odds: Path, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match="Got 'nowhere' instead"):
+        mine("nowhere", alone)
+    archive = tmp_path / "odds.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        for path in sorted((odds / "grey").iterdir()):
+            made.write(path, path.name)
+    found = mine(archive, alone)
+    assert (found.read, found.stages[-1].images) == (12, 12)
+
+
+def test_a_source_without_images_is_refused(alone: ImageClassifier, tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataError, match="no image"):
+        mine(tmp_path, alone)

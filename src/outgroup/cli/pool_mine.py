@@ -91,7 +91,7 @@ def mine(
     effort = Effort(images, seconds, refits)
     console = errors()
     mined = mine_stream(
-        _images(stream),
+        _images(stream, seed),
         load(model, cache=not no_cache),
         effort,
         target=target,
@@ -112,10 +112,12 @@ def mine(
         raise typer.Exit(FAILED if mined.stopped == "failed" else INTERRUPTED)
 
 
-def _images(specs: list[str]) -> Any:
+def _images(specs: list[str], seed: int) -> Any:
     """Return the stream that texts name: sources, or the paths on standard input."""
+    from outgroup.mining.streams import sources
+
     if "-" not in specs:
-        return specs
+        return sources(specs, seed)
     if len(specs) > 1:
         raise InvalidParameterError(
             "The '--stream' parameter must be - alone, or sources that have a name. "

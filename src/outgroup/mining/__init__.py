@@ -5,6 +5,7 @@ from __future__ import annotations
 from outgroup.mining.effort import Effort
 from outgroup.mining.from_streams import mine, mine_embeddings
 from outgroup.mining.mined import Mined, Quarantined, Stage
+from outgroup.mining.streams import sources
 from outgroup.mining.suspects import Suspects, TypicalOfAClass
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "TypicalOfAClass",
     "mine",
     "mine_embeddings",
+    "sources",
 ]

@@ -50,9 +50,9 @@ def mine(
 
     Parameters
     ----------
-    stream : str, os.PathLike, list of these, or iterable of ImageSource or Incoming
-        Images that are none of the classes: what `outgroup.pool.sources` can read, of which folders
-        are shuffled, or the images themselves, maybe without end.
+    stream : str, os.PathLike, or iterable of ImageSource or Incoming
+        Images that are none of the classes: what `outgroup.pool.sources` can read (folders are
+        shuffled), or the images themselves, maybe without end.
     classifier : ImageClassifier
         With one class an image; it is left as it is.
     budget : Effort, int or None

@@ -16,7 +16,8 @@ from outgroup.errors import InvalidParameterError
 from outgroup.images import ImageSource
 from outgroup.mining.miner import Batch
 from outgroup.pool import Incoming
-from outgroup.pool.sources import SOURCES, PoolSource, open_source
+from outgroup.pool.sources import open_source
+from outgroup.pool.sources.folder import FolderSource
 
 #: Images that are scored at a time by one model.
 CHUNK = 256
@@ -49,24 +50,23 @@ def guarded(items: Iterable[Any]) -> Iterator[Any]:
 
 
 def images_of(stream: Any, seed: int) -> Iterable[Any]:
-    """Return the images of a stream; those of folders in an order that only the seed decides.
+    """Return the images of a stream.
 
     Parameters
     ----------
-    stream : str, os.PathLike, list of these, or iterable of ImageSource or Incoming
-        What `outgroup.pool.sources` can read, one or a list, or the images themselves.
+    stream : str, os.PathLike, or iterable of ImageSource or Incoming
+        What `sources` takes, or the images themselves.
     seed : int
-        Seed of the order of folders; archives and tables are read in theirs.
+        As for `sources`.
 
     Raises
     ------
     InvalidParameterError
         If it is none of these.
     """
-    specs = stream if isinstance(stream, list) else [stream]
-    if specs and all(map(_is_source, specs)):
-        return _mixed([open_source(spec) for spec in specs], seed)
-    single = isinstance(stream, (str, os.PathLike, bytes, Image.Image, np.ndarray, Mapping))
+    if isinstance(stream, (str, os.PathLike)):
+        return sources([stream], seed)
+    single = isinstance(stream, (bytes, Image.Image, np.ndarray, Mapping))
     if single or not isinstance(stream, Iterable):
         raise InvalidParameterError(
             "The 'stream' parameter must be a folder, an archive or another source of images, or "
@@ -75,17 +75,22 @@ def images_of(stream: Any, seed: int) -> Iterable[Any]:
     return stream
 
 
-def _is_source(spec: Any) -> bool:
-    """Whether a text names a place where there are images, rather than an image."""
-    named = isinstance(spec, (str, os.PathLike))
-    return named and any(source.accepts(spec) for _, source in SOURCES)
+def sources(specs: Iterable[str | os.PathLike[str]], seed: int = 0) -> Iterable[Incoming]:
+    """Return the images of sources as one stream.
 
-
-def _mixed(sources: list[PoolSource], seed: int) -> Iterable[Incoming]:
-    """Return the images of all sources: in random order if each is a file, else as they come."""
-    if any(source.length() is None for source in sources):
-        return chain.from_iterable(sources)
-    images = list(chain.from_iterable(sources))  # sorted; neighbours in a folder are of one kind
+    Parameters
+    ----------
+    specs : iterable of str or os.PathLike
+        What `outgroup.pool.sources` can read.
+    seed : int
+        Of the order of the images where all sources are folders: neighbours in a folder are of one
+        kind. Where one is an archive or a table, the images come as they are stored, for otherwise
+        all of them would have to be in memory.
+    """
+    opened = [open_source(spec) for spec in specs]
+    if not all(isinstance(one, FolderSource) and one.length() is not None for one in opened):
+        return chain.from_iterable(opened)
+    images = list(chain.from_iterable(opened))
     return [images[i] for i in np.random.default_rng(seed).permutation(len(images))]
 
 
