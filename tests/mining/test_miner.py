@@ -140,6 +140,38 @@ def test_copies_are_counted_once_and_a_circle_ends(
     assert found.read < 4 * 20 * 64
 
 
+def test_mining_goes_on_where_it_was_left(
+    world: World, data: TrainingSet, model: OpenSetModel
+) -> None:
+    batches = list(itertools.islice(world.stream(), 30))
+    effort = Effort(first=128, refits=2)
+    one = mine_embeddings(batches[:20], data, model, effort, target=None)
+    two = mine_embeddings(batches, data, one.model, effort, target=None, before=one)
+    assert (two.repeated, two.stages[0].images) == (20 * 64, 128)
+    assert two.stages[1].learned >= one.stages[-1].learned + 128
+    assert one.memory is not None
+    assert len(one.memory.mined()) < len(two.memory.mined())  # the first one stays as it was
+
+
+def test_a_promise_that_can_not_be_given_any_more_leaves_the_model_that_there_is(
+    world: World, data: TrainingSet, model: OpenSetModel
+) -> None:
+    # Look-alikes that are none: learning to reject them takes the known images' side with it.
+    promises = Budget(max_known_rejected=0.04, max_other_accepted=0.08)
+    stream = [world.known(64) for _ in range(20)]
+
+    def nobody(features, model, data):
+        return np.zeros(len(features["last"]), bool)
+
+    with pytest.warns(DataWarning, match="No other model could be fitted after 128 images"):
+        found = mine_embeddings(
+            stream, data, model, Effort(first=128), target=None, promises=promises, suspects=nobody
+        )
+    assert found.stopped == "infeasible"
+    assert found.model.strategy is model.strategy
+    assert found.stages[-1].images == 128
+
+
 def test_what_the_model_has_learned_from_is_no_evidence(
     world: World, data: TrainingSet, model: OpenSetModel
 ) -> None:

@@ -108,8 +108,10 @@ def mine(
     if suspects is not None:
         _write_suspects(mined, suspects)
     _report(mined, out, json)
-    if mined.stopped in ("failed", "interrupted"):
-        raise typer.Exit(FAILED if mined.stopped == "failed" else INTERRUPTED)
+    if mined.stopped == "interrupted":
+        raise typer.Exit(INTERRUPTED)
+    if mined.error is not None:
+        raise typer.Exit(FAILED)
 
 
 def _images(specs: list[str], seed: int) -> Any:

@@ -13,7 +13,13 @@ from outgroup.classifier import ImageClassifier
 from outgroup.classifier.refitting import training_set_of, with_contents
 from outgroup.classifier.tasks.base import Way
 from outgroup.embeddings import Embedder
-from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError, OutgroupError
+from outgroup.errors import (
+    DataWarning,
+    InfeasibleTargetError,
+    InvalidDataError,
+    InvalidParameterError,
+    OutgroupError,
+)
 from outgroup.mining.effort import Effort
 from outgroup.mining.lines import Lines
 from outgroup.mining.mined import Mined
@@ -37,6 +43,7 @@ def mine(
     hardest: int = 1000,
     uniform: int = 1000,
     suspects: Suspects | None = None,
+    before: Mined | None = None,
     seed: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> Mined:
@@ -69,6 +76,9 @@ def mine(
         How many of the hardest negatives are kept, and how many of a uniform sample.
     suspects : Suspects or None
         Says what may well be of a known class; None is `TypicalOfAClass`.
+    before : Mined or None
+        What an earlier call gave for the same training images: what it kept is learned from too,
+        and nothing that it met counts again. The classifier should be the one that came of it.
     seed : int, default=0
         Seed of the uniform sample, and of the order of a folder.
     say : callable or None
@@ -91,7 +101,8 @@ def mine(
     Warns
     -----
     DataWarning
-        If the stream fails midway; the error is in ``error``.
+        If the stream fails midway, or a promise that was asked for can't be given any more; the
+        error is in ``error``.
 
     Examples
     --------
@@ -118,6 +129,7 @@ def mine(
         suspects=suspects,
         seed=seed,
         length=len(images) if isinstance(images, Sized) else None,
+        before=None if before is None else before.memory,
     )
     embedder = Embedder(
         classifier.contents.backbone, cache=None, threads=classifier.threads, progress=False
@@ -135,6 +147,7 @@ def mine_embeddings(
     strategy: str | None = None,
     promises: Budget | None = None,
     n_folds: int = 5,
+    before: Mined | None = None,
     say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Mined:
@@ -156,8 +169,8 @@ def mine_embeddings(
         What thresholds have to keep; None is ``Budget()``.
     n_folds : int, default=5
         As for `fit_model`.
-    say, **options
-        As for `mine`: target, confidence, hardest, uniform, suspects, seed.
+    before, say, **options
+        As for `mine`; options are target, confidence, hardest, uniform, suspects and seed.
 
     Returns
     -------
@@ -172,7 +185,8 @@ def mine_embeddings(
     effort = _checked(budget)
     name = strategy or model.strategy.name
     recipe = Recipe(data, Way(name), promises or Budget(), n_folds=n_folds)
-    miner = Miner(model, recipe, effort=effort, **options)
+    memory = None if before is None else before.memory
+    miner = Miner(model, recipe, effort=effort, before=memory, **options)
     layers = {name: values.shape[1] for name, values in data.features.items()}
     return _mine(given(stream, layers, effort.images), miner, Lines(False, say))
 
@@ -185,6 +199,8 @@ def _mine(batches: Callable[[], Batch | None], miner: Miner, lines: Lines) -> Mi
         stopped = "interrupted"
     except StreamError as failure:
         stopped, error = "failed", failure.__cause__  # type: ignore[assignment]
+    except InfeasibleTargetError as infeasible:  # the present model stays
+        stopped, error = "infeasible", infeasible
     if stopped == "end" and miner.effort.used_up(miner.read, 0.0):
         stopped = "images"
     if not miner.read and stopped in ("end", "failed"):
@@ -193,9 +209,9 @@ def _mine(batches: Callable[[], Batch | None], miner: Miner, lines: Lines) -> Mi
         why = "gave no image" if error is None else f"failed before the first image: {error!r}"
         raise InvalidDataError(f"The stream {why}. Give a folder or an iterable of images.")
     if error is not None:
+        what = "The stream failed" if stopped == "failed" else "No other model could be fitted"
         warnings.warn(
-            f"The stream failed after {miner.read:,} images: {error!r}. What was mined from these "
-            "is kept.",
+            f"{what} after {miner.read:,} images: {error!r}. What was mined until then is kept.",
             DataWarning,
             stacklevel=3,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from outgroup.calibration import Certificate, Promise
@@ -11,6 +11,7 @@ from outgroup.model import OpenSetModel
 
 if TYPE_CHECKING:
     from outgroup.classifier import ImageClassifier
+    from outgroup.mining.memory import Memory
 
 POPULATION = "images of the stream that was mined"
 
@@ -24,6 +25,7 @@ REASONS = {
     "repeats": "The stream repeats itself: all of its images had been there before.",
     "interrupted": "It was interrupted.",
     "failed": "The stream failed.",
+    "infeasible": "A promise that was asked for could not be given with what was mined.",
 }
 
 
@@ -104,9 +106,11 @@ class Mined:
     negatives : tuple of (str or None)
         Names of the mined negatives that `model` learned from.
     error : Exception or None
-        What the stream failed with.
+        What the stream failed with, or why a model could not be fitted.
     classifier : ImageClassifier or None
         The model with its backbone, where images were mined.
+    memory : Memory or None
+        What was kept of the stream, for mining on.
     """
 
     model: OpenSetModel
@@ -122,6 +126,7 @@ class Mined:
     negatives: tuple[str | None, ...]
     error: Exception | None = None
     classifier: ImageClassifier | None = None
+    memory: Memory | None = field(default=None, repr=False)
 
     @property
     def reached(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from outgroup.calibration import anytime_interval, anytime_upper_bound
 from outgroup.errors import InvalidParameterError
 from outgroup.mining.effort import Effort
+from outgroup.mining.memory import Memory
 from outgroup.mining.mined import Mined, Quarantined, Stage, with_promise
 from outgroup.mining.recipe import Recipe
 from outgroup.mining.seen import Seen, keys_of
@@ -59,6 +61,8 @@ class Miner:
         Seed of the uniform sample.
     length : int or None
         Images of the stream, where that is known.
+    before : Memory or None
+        What was kept of an earlier stream.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Miner:
         suspects: Suspects | None = None,
         seed: int = 0,
         length: int | None = None,
+        before: Memory | None = None,
     ) -> None:
         _check(target, confidence, hardest, uniform)
         self.model, self.recipe = model, recipe
@@ -84,18 +89,19 @@ class Miner:
         self._seed = seed
         self._length = length
         self._data = recipe.data
-        self._seen = Seen()
-        self._seen.add(keys_of(recipe.data.features))
-        self._hard = Smallest(hardest)  # learned from, by the held-out score of the present model
-        self._new = Smallest(hardest)  # met by the present model, by its score
-        self._uniform = Smallest(uniform)
+        self.memory = Memory(Smallest(hardest), Smallest(hardest), Smallest(uniform), Seen())
+        if before is not None:
+            self.memory.seen = copy.deepcopy(before.seen)
+            for name in ("hard", "new", "uniform"):
+                getattr(self.memory, name).merge(getattr(before, name))
+        self.memory.seen.add(keys_of(recipe.data.features))
         self._quarantine = Smallest(SHOWN)
         self.learned: tuple[str | None, ...] = ()
         self._stages: list[Stage] = []
         self._start = time.monotonic()
         self.read = self.unreadable = self.repeated = self.n_quarantined = 0
         self.counted = self.accepted = 0  # by the present model
-        self._different = self._in_a_row = 0
+        self._in_a_row = 0
 
     @property
     def seconds(self) -> float:
@@ -115,7 +121,7 @@ class Miner:
     @property
     def kept(self) -> int:
         """Negatives that the next model would learn from."""
-        parts = (self._hard, self._new, self._uniform)
+        parts = (self.memory.hard, self.memory.new, self.memory.uniform)
         return len(np.unique(np.concatenate([part.keys for part in parts])))
 
     def feed(self, batch: Batch) -> None:
@@ -125,7 +131,7 @@ class Miner:
         self.unreadable += int((~finite).sum()) + batch.unreadable
         rows = np.flatnonzero(finite)
         keys = keys_of(take(batch.features, rows))
-        new = self._seen.add(keys)
+        new = self.memory.seen.add(keys)
         self._note_repeats(new)
         rows, keys = rows[new], keys[new]
         if not len(rows):
@@ -149,7 +155,7 @@ class Miner:
             lower, _ = anytime_interval(self.accepted, self.counted, self._each)
             if lower > self.target:
                 return "refits"
-        if self._in_a_row >= max(MANY_REPEATS, self._different):
+        if self._in_a_row >= max(MANY_REPEATS, self.memory.seen.total):
             return "repeats"
         return self.effort.used_up(self.read, self.seconds)
 
@@ -164,25 +170,25 @@ class Miner:
             and self.refits < self.effort.refits
             and self.counted >= self.effort.images_before_refit(self.refits)
             and self.effort.half_left(self.read, self.seconds, self._length)
-            and len(self._new) + len(self._uniform) > 0
+            and len(self.memory.new) + len(self.memory.uniform) > 0
         )
 
     def refit(self) -> None:
         """Learn anew from all that is kept, and begin to count afresh."""
-        mined = self._mined()
+        mined = self.memory.mined()
         data = self.recipe.with_mined(mined.features, mined.keys, mined.names)
         model = self.recipe.fit(data)
         held_out = model.other_scores[-len(mined) :]  # in the order of the keys
         order = np.argsort(mined.keys)
-        hard = Smallest(self._hard.capacity)
-        for one in (self._hard, self._new):
+        hard = Smallest(self.memory.hard.capacity)
+        for one in (self.memory.hard, self.memory.new):
             ranks = held_out[np.searchsorted(mined.keys[order], one.keys)]
             if len(one):
                 hard.add(ranks, one.keys, one.features, one.names)
         self._stages.append(self._stage())
         self.learned = tuple(mined.names[i] for i in order)
-        self.model, self._data, self._hard = model, data, hard
-        self._new.clear()
+        self.model, self._data, self.memory.hard = model, data, hard
+        self.memory.new.clear()
         self.counted = self.accepted = 0
 
     def result(self, stopped: str, error: Exception | None = None) -> Mined:
@@ -212,6 +218,7 @@ class Miner:
             n_quarantined=self.n_quarantined,
             negatives=self.learned,
             error=error,
+            memory=self.memory,
         )
 
     def _stage(self) -> Stage:
@@ -221,7 +228,6 @@ class Miner:
 
     def _note_repeats(self, new: NDArray[np.bool_]) -> None:
         self.repeated += int((~new).sum())
-        self._different += int(new.sum())
         after_last = len(new) if not new.any() else int(np.argmax(new[::-1]))
         self._in_a_row = after_last + (0 if new.any() else self._in_a_row)
 
@@ -250,16 +256,8 @@ class Miner:
     ) -> None:
         rows = np.flatnonzero(usable)
         keys, features, chosen = keys[rows], take(features, rows), [names[i] for i in rows]
-        self._new.add(other_score[rows], keys, features, chosen)
-        self._uniform.add(uniform_ranks(keys, self._seed), keys, features, chosen)
-
-    def _mined(self) -> Smallest:
-        """Return all that is kept as one, each image once."""
-        parts = (self._hard, self._new, self._uniform)
-        mined = Smallest(sum(len(part) for part in parts))
-        for part in parts:
-            mined.merge(part)
-        return mined
+        self.memory.new.add(other_score[rows], keys, features, chosen)
+        self.memory.uniform.add(uniform_ranks(keys, self._seed), keys, features, chosen)
 
 
 def run(

@@ -63,6 +63,8 @@ class Seen:
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
         self._n_bits = np.uint64(max(64, capacity * _BITS_PER_KEY))
+        #: Different keys so far.
+        self.total = 0
         self._count = 0
         self._young = self._empty()
         self._old = self._empty()
@@ -74,6 +76,7 @@ class Seen:
         bits = self._bits(keys[first])
         in_young = self._has(self._young, bits)
         new[first] = ~(in_young | self._has(self._old, bits))
+        self.total += int(new.sum())
         for place in bits[~in_young].T:
             np.bitwise_or.at(self._young, place >> 3, np.left_shift(1, place & 7).astype(np.uint8))
         self._count += int((~in_young).sum())
