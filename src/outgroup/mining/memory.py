@@ -19,7 +19,9 @@ class Memory:
     new : Smallest
         The hardest that it has met, by its scores.
     uniform : Smallest
-        A uniform sample of all.
+        A uniform sample of all but the suspects.
+    rejected : Smallest
+        Embeddings of a uniform sample of those that were called other.
     seen : Seen
         What was there before.
     """
@@ -27,6 +29,7 @@ class Memory:
     hard: Smallest
     new: Smallest
     uniform: Smallest
+    rejected: Smallest
     seen: Seen
 
     def mined(self) -> Smallest:

@@ -26,6 +26,9 @@ from outgroup.strategies import Features, take
 #: least, goes round in a circle.
 MANY_REPEATS = 1000
 
+#: Images of the stream that suspects are compared with.
+COMPARED = 1000
+
 #: Suspects that are kept to be shown.
 SHOWN = 1000
 
@@ -89,10 +92,12 @@ class Miner:
         self._seed = seed
         self._length = length
         self._data = recipe.data
-        self.memory = Memory(Smallest(hardest), Smallest(hardest), Smallest(uniform), Seen())
+        self.memory = Memory(
+            Smallest(hardest), Smallest(hardest), Smallest(uniform), Smallest(COMPARED), Seen()
+        )
         if before is not None:
             self.memory.seen = copy.deepcopy(before.seen)
-            for name in ("hard", "new", "uniform"):
+            for name in ("hard", "new", "uniform", "rejected"):
                 getattr(self.memory, name).merge(getattr(before, name))
         self.memory.seen.add(keys_of(recipe.data.features))
         self._quarantine = Smallest(SHOWN)
@@ -142,8 +147,14 @@ class Miner:
         self.counted += len(rows)
         self.accepted += int(accepted.sum())  # suspects too: to leave them out would flatter it
         suspect = np.zeros(len(rows), dtype=bool)
+        rejected = self.memory.rejected
+        others = np.flatnonzero(~accepted)
+        last, ranks = {"last": features["last"][others]}, uniform_ranks(keys[others], self._seed)
+        rejected.add(ranks, keys[others], last, [None] * len(others))
         if accepted.any():
-            suspect[accepted] = self._suspects(take(features, accepted), self.model, self._data)
+            met = rejected.features["last"] if len(rejected) else last["last"]
+            few = take(features, accepted)
+            suspect[accepted] = self._suspects(few, self.model, self._data, met)
         self._set_aside(suspect, keys, names, scores, other_score)
         self._keep(~suspect, keys, names, features, other_score)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.component import OTHER
 from outgroup.model import OpenSetModel
 from outgroup.strategies import Features
 from outgroup.training_set import TrainingSet
@@ -15,7 +16,7 @@ from outgroup.training_set import TrainingSet
 NEIGHBOURS = 5
 
 #: Quantile of the known images' own figures that a suspect must keep to.
-TYPICAL = 0.9
+TYPICAL = 0.95
 
 #: Rows compared with all others at once.
 BLOCK = 1024
@@ -25,7 +26,7 @@ class Suspects(Protocol):
     """Says which images look like the known classes themselves."""
 
     def __call__(
-        self, features: Features, model: OpenSetModel, data: TrainingSet
+        self, features: Features, model: OpenSetModel, data: TrainingSet, rejected: NDArray[Any]
     ) -> NDArray[np.bool_]:
         """Return the suspects among images that the model accepts.
 
@@ -37,6 +38,9 @@ class Suspects(Protocol):
             The present model.
         data : TrainingSet
             What it has learned from.
+        rejected : ndarray of shape (m, d)
+            Embeddings (layer "last") of a uniform sample of those images of the stream that were
+            called other.
 
         Returns
         -------
@@ -47,9 +51,10 @@ class Suspects(Protocol):
 class TypicalOfAClass:
     """Suspects what looks like a known image in every respect.
 
-    Its other-score is below that of 9 in 10 held-out known images, all of its 5 nearest training
-    images are known ones of a single class, and it is as near to the first of them as 9 in 10 of
-    these are to theirs. An image that is merely accepted is no suspect: it is what mining is for.
+    Its other-score is below that of 19 in 20 held-out known images; of its 5 nearest images, among
+    those that were learned from and those of the stream that were called other, all are known ones
+    of a single class; and it is as near to the first of them as 19 in 20 of these are to theirs. An
+    image that is merely accepted is no suspect: it is what mining is for.
     """
 
     def __init__(self) -> None:
@@ -58,7 +63,7 @@ class TypicalOfAClass:
         self._reach = np.empty(0)
 
     def __call__(
-        self, features: Features, model: OpenSetModel, data: TrainingSet
+        self, features: Features, model: OpenSetModel, data: TrainingSet, rejected: NDArray[Any]
     ) -> NDArray[np.bool_]:
         """See `Suspects`."""
         suspect = model.strategy.score(features).other_score <= np.quantile(
@@ -70,9 +75,11 @@ class TypicalOfAClass:
             self._of, self._units = data, _units(data.features["last"])
             self._reach = _reach(self._units, data.y, len(data.classes))
         rows = np.flatnonzero(suspect)
-        cosines = _units(features["last"][rows]) @ self._units.T
+        met = np.vstack([self._units, _units(rejected)]) if len(rejected) else self._units
+        y = np.concatenate([data.y, np.full(len(rejected), OTHER)])
+        cosines = _units(features["last"][rows]) @ met.T
         nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :NEIGHBOURS]
-        classes = data.y[nearest]
+        classes = y[nearest]
         one_class = (classes[:, 0] >= 0) & (classes == classes[:, :1]).all(axis=1)
         reach = self._reach[np.maximum(classes[:, 0], 0)]
         suspect[rows] = one_class & (cosines[np.arange(len(rows)), nearest[:, 0]] >= reach)
