@@ -20,6 +20,7 @@ from setting import versions
 
 from outgroup.binomial import interval
 from outgroup.mining import Effort, mine_embeddings
+from outgroup.mining.seen import keys_of
 from outgroup.model import OpenSetModel, fit_model
 from outgroup.selection import choose_strategy
 from outgroup.training_set import TrainingSet
@@ -129,6 +130,50 @@ def measure(zoo: Embedded) -> list[dict[str, Any]]:
                 rows.append(row)
                 own, known = row["own threshold"], row["known rejected"]
                 print(name, stream, way, own, known, row["95% kept"], flush=True)
+    return rows
+
+
+def contaminated(zoo: Embedded, name: str, way: str, seed: int) -> dict[str, Any]:
+    """Hide half of the test images of a class in a stream, and look what becomes of the others."""
+    rng = np.random.default_rng(seed)
+    others = rng.permutation(np.concatenate([zoo.rows("pool"), zoo.rows("other_near")]))
+    hidden, test = np.array_split(rng.permutation(zoo.rows("test", [name])), 2)
+    known = zoo.rows("train", [name])
+    data = zoo.training_set(known, others[:BEGUN_WITH])
+    before = fit_model(data, choose_strategy(way), seed=seed)
+    clean = others[BEGUN_WITH:]
+    dirty = rng.permutation(np.concatenate([clean, hidden]))
+    found: dict[str, Any] = {"hidden": len(hidden), "clean": len(clean), "test": len(test)}
+
+    def nobody(features: Any, *_: Any) -> np.ndarray:
+        return np.zeros(len(features["last"]), dtype=bool)
+
+    for which, rows, suspects in (
+        ("clean stream", clean, None),
+        ("set aside", dirty, None),
+        ("learned from", dirty, nobody),
+    ):
+        batches = (zoo.take(rows[i : i + 64]) for i in range(0, len(rows), 64))
+        options = {"target": None, "seed": seed, "suspects": suspects}
+        mined = mine_embeddings(batches, data, before, Effort(first=256), **options)
+        scores = mined.model.strategy.score(zoo.take(test)).other_score
+        found[which] = int((scores > mined.model.threshold).sum())
+        if which == "set aside":
+            keys = {int(key) for key in keys_of(zoo.take(hidden))}
+            suspected = [image.key in keys for image in mined.quarantined]
+            found["found"], found["wrongly"] = sum(suspected), len(suspected) - sum(suspected)
+    return found
+
+
+def suspects(zoo: Embedded) -> list[dict[str, Any]]:
+    """Return what becomes of images of the class in the stream, summed over seeds."""
+    rows = []
+    for name in CLASSES:
+        for way in STRATEGIES:
+            runs = [contaminated(zoo, name, way, seed) for seed in range(SEEDS)]
+            row = {"class": name, "strategy": way, "seeds": SEEDS}
+            rows.append(row | {key: sum(run[key] for run in runs) for key in runs[0]})
+            print(rows[-1], flush=True)
     return rows
 
 
@@ -253,7 +298,26 @@ def zoo_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES = {"coverage": coverage_table, "zoo": zoo_table}
+def suspects_table(rows: list[dict[str, Any]]) -> str:
+    """Return what becomes of images of the class in the stream, as Markdown."""
+    lines = [
+        "| class | strategy | found of those hidden | others set aside | known called other: clean "
+        "stream | hidden, set aside | hidden, learned from |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lost = " | ".join(
+            f"{100 * row[which] / row['test']:.1f} %"
+            for which in ("clean stream", "set aside", "learned from")
+        )
+        lines.append(
+            f"| {row['class']} | {row['strategy']} | {100 * row['found'] / row['hidden']:.0f} % | "
+            f"{100 * row['wrongly'] / row['clean']:.2f} % | {lost} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {"coverage": coverage_table, "zoo": zoo_table, "suspects": suspects_table}
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -275,20 +339,24 @@ def main() -> None:
     """Measure what is asked for, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("zoo", type=Path, nargs="?")
-    parser.add_argument("--part", choices=("zoo", "coverage"))
+    parser.add_argument("--part", choices=tuple(TABLES))
     parser.add_argument("--document", action="store_true")
     arguments = parser.parse_args()
     if arguments.document:
         write_document()
         return
+    wanted = [arguments.part] if arguments.part else list(TABLES)
+    if arguments.zoo is None and wanted != ["coverage"]:
+        parser.error("give the folder of the zoo")
+    made: dict[str, Any] = {}
+    if "coverage" in wanted:
+        made["coverage"] = coverage()
+    if wanted != ["coverage"]:
+        zoo = Embedded.load(arguments.zoo, ("train", "test", "other_near", "pool"))
+        made |= {"zoo": measure(zoo)} if "zoo" in wanted else {}
+        made |= {"suspects": suspects(zoo)} if "suspects" in wanted else {}
     found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    if arguments.part != "zoo":
-        found["coverage"] = coverage()
-    if arguments.part != "coverage":
-        if arguments.zoo is None:
-            parser.error("give the folder of the zoo")
-        parts = ("train", "test", "other_near", "pool")
-        found["zoo"] = measure(Embedded.load(arguments.zoo, parts))
+    found |= made
     found["versions"] = versions()
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
