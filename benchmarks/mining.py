@@ -195,7 +195,7 @@ class World:
         """Return rows far from the class."""
         return self.rng.normal(0, 1.5, (n, WIDTH)) + 6 * np.eye(WIDTH)[2]
 
-    def stream(self, shares: tuple[float, float], size: int = 64) -> Iterator[np.ndarray]:
+    def stream(self, shares: tuple[float, float], size: int = 128) -> Iterator[np.ndarray]:
         """Yield batches without end, with these shares of the class and of look-alikes."""
         known, alike = shares
         while True:

@@ -160,9 +160,10 @@ class Miner:
 
     def verdict(self) -> str | None:
         """Return why mining is over, one of `outgroup.mining.mined.REASONS`; None if it is not."""
-        if self.target is not None and self.counted and self.bound <= self.target:
+        below = self.target is not None and self.accepted < self.counted * self.target
+        if self.target is not None and below and self.bound <= self.target:
             return "target"
-        if self.refits == self.effort.refits and self.target is not None:
+        if self.target is not None and not below and self.refits == self.effort.refits:
             lower, _ = anytime_interval(self.accepted, self.counted, self._each)
             if lower > self.target:
                 return "refits"
