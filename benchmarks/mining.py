@@ -40,6 +40,9 @@ STREAMS = {
 STRATEGIES = ("one-class", "sigmoid")
 SEEDS = 12
 
+#: The same where images of the class are hidden in the stream.
+HIDDEN_SEEDS = 4
+
 #: Random negatives that both models begin with; a sigmoid of one class needs some.
 BEGUN_WITH = 20
 
@@ -170,8 +173,8 @@ def suspects(zoo: Embedded) -> list[dict[str, Any]]:
     rows = []
     for name in CLASSES:
         for way in STRATEGIES:
-            runs = [contaminated(zoo, name, way, seed) for seed in range(SEEDS)]
-            row = {"class": name, "strategy": way, "seeds": SEEDS}
+            runs = [contaminated(zoo, name, way, seed) for seed in range(HIDDEN_SEEDS)]
+            row = {"class": name, "strategy": way, "seeds": HIDDEN_SEEDS}
             rows.append(row | {key: sum(run[key] for run in runs) for key in runs[0]})
             print(rows[-1], flush=True)
     return rows
