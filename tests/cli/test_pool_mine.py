@@ -1,23 +1,20 @@
-"""``outgroup pool mine``, as an application of its own."""
+"""``outgroup pool mine``: the command."""
 
 from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
 import outgroup
-from outgroup.cli.pool_mine import mine
-from outgroup.errors import InvalidParameterError
-
-app = typer.Typer()
-app.command()(mine)
+from outgroup.cli import app
+from outgroup.pool import Pool
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +27,14 @@ def many(tmp_path_factory: pytest.TempPathFactory, make_folder: Callable[..., Pa
 @pytest.fixture
 def run(model_file: Path, photos: Path, odds: Path, tmp_path: Path) -> Callable[..., Result]:
     def invoke(*arguments: Any, **more: Any) -> Result:
-        command = [str(model_file), "--known", str(photos), "--other", str(odds), "--no-cache"]
-        command += ["--out", str(tmp_path / "mined.outgroup"), *map(str, arguments)]
+        command = ["pool", "mine", str(model_file), "--known", str(photos), "--no-cache"]
+        command += [
+            "--other",
+            str(odds),
+            "--out",
+            str(tmp_path / "mined.outgroup"),
+            *map(str, arguments),
+        ]
         return CliRunner().invoke(app, command, **more)
 
     return invoke
@@ -80,17 +83,17 @@ def test_suspects_are_listed_in_a_file(
 
 def test_a_stream_that_is_none_is_refused(run: Callable[..., Result]) -> None:
     done = run("--stream", "nowhere")
-    assert isinstance(done.exception, InvalidParameterError)
-    assert "Got 'nowhere' instead" in str(done.exception)
-    assert isinstance(run("--stream", "-", "--stream", ".").exception, InvalidParameterError)
+    assert done.exit_code == 2
+    assert "Got 'nowhere' instead" in done.stderr
+    assert run("--stream", "-", "--stream", ".").exit_code == 2
 
 
 def test_a_place_that_can_not_be_written_is_found_before_any_work(
     run: Callable[..., Result], many: Path, tmp_path: Path
 ) -> None:
     done = run("--stream", many, "--suspects", tmp_path / "no" / "suspects.csv")
-    assert isinstance(done.exception, InvalidParameterError)
-    assert "'--suspects' parameter" in str(done.exception)
+    assert done.exit_code == 2
+    assert "'--suspects' parameter" in done.stderr
 
 
 def test_ctrl_c_writes_what_there_is(
@@ -100,8 +103,21 @@ def test_ctrl_c_writes_what_there_is(
         yield from map(str, sorted(many.rglob("*.png"))[:300])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("outgroup.cli.pool_mine._lines", lines)
+    monkeypatch.setattr(sys.modules["outgroup.cli.pool.mine"], "_lines", lines)
     done = run("--stream", "-", "--target", 0.0001)
     assert done.exit_code == 130
     assert "It was interrupted." in done.stdout
     assert (tmp_path / "mined.outgroup").exists()
+
+
+def test_a_pool_is_a_stream_without_what_is_in_quarantine(
+    run: Callable[..., Result], many: Path, quick: str, tmp_path: Path
+) -> None:
+    pool = Pool.create(tmp_path / "pool", backbone=quick)
+    pool.add(many)
+    pool.quarantine(range(50), "looks blue")
+    done = run("--stream", tmp_path / "pool", "--target", 0.0001, "--json")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert (found["read"], found["unreadable"]) == (550, 0)
+    assert sum(stage["images"] for stage in found["stages"]) == 550

@@ -39,6 +39,7 @@ def mine(
     target: float | None = 0.01,
     data: Any = None,
     other: Any = None,
+    pool: Any = None,
     confidence: float = 0.95,
     hardest: int = 1000,
     uniform: int = 1000,
@@ -57,9 +58,9 @@ def mine(
 
     Parameters
     ----------
-    stream : str, os.PathLike, or iterable of ImageSource or Incoming
-        Images that are none of the classes: what `outgroup.pool.sources` can read (folders are
-        shuffled), or the images themselves, maybe without end.
+    stream : Pool, str, os.PathLike, or iterable of ImageSource or Incoming
+        Images that are none of the classes: a pool or what `outgroup.pool.sources` can read (pools
+        and folders are shuffled), or the images themselves, maybe without end.
     classifier : ImageClassifier
         With one class an image; it is left as it is.
     budget : Effort, int or None
@@ -68,7 +69,7 @@ def mine(
     target : float or None, default=0.01
         Share of the stream that may be accepted; None: refit whenever enough was counted, and stop
         when the budget is used up or the stream ends.
-    data, other : as for `ImageClassifier.fit`
+    data, other, pool : as for `ImageClassifier.fit`
         The training images once more, for a classifier that comes from a file; a file holds none.
     confidence : float, default=0.95
         Of the bounds of all models together.
@@ -115,7 +116,7 @@ def mine(
     """
     effort = _checked(budget)
     images = images_of(stream, seed)
-    recipe = _recipe(classifier, data, other)
+    recipe = _recipe(classifier, data, other, pool)
     model = classifier.contents.model
     assert isinstance(model, OpenSetModel)
     miner = Miner(
@@ -229,7 +230,7 @@ def _checked(effort: object) -> Effort:
     return Effort(images=effort)
 
 
-def _recipe(classifier: ImageClassifier, data: Any, other: Any) -> Recipe:
+def _recipe(classifier: ImageClassifier, data: Any, other: Any, pool: Any) -> Recipe:
     model, options = classifier.contents.model, classifier.contents.training.options
     if not isinstance(model, OpenSetModel):
         raise InvalidParameterError(
@@ -239,7 +240,7 @@ def _recipe(classifier: ImageClassifier, data: Any, other: Any) -> Recipe:
     named = options.get("strategy", "auto")
     name = model.strategy.name if named == "auto" else named
     way = Way(name, options.get("head"), options.get("layers"))
-    training_set, same = training_set_of(classifier, data, other)
+    training_set, same = training_set_of(classifier, data, other, pool)
     if not same:
         warnings.warn(
             "These are not the images that the classifier learned from; the models that are fitted "

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from outgroup.classifier.pool_images import images_of as kept_images
+from outgroup.classifier.pool_images import opened_pool
 from outgroup.classifier.training import path_of
 from outgroup.embeddings import Embedder
 from outgroup.errors import InvalidParameterError
 from outgroup.images import ImageSource
 from outgroup.mining.miner import Batch
-from outgroup.pool import Incoming
+from outgroup.pool import Incoming, Pool
 from outgroup.pool.sources import open_source
 from outgroup.pool.sources.folder import FolderSource
 
@@ -54,7 +56,7 @@ def images_of(stream: Any, seed: int) -> Iterable[Any]:
 
     Parameters
     ----------
-    stream : str, os.PathLike, or iterable of ImageSource or Incoming
+    stream : Pool, str, os.PathLike, or iterable of ImageSource or Incoming
         What `sources` takes, or the images themselves.
     seed : int
         As for `sources`.
@@ -64,7 +66,7 @@ def images_of(stream: Any, seed: int) -> Iterable[Any]:
     InvalidParameterError
         If it is none of these.
     """
-    if isinstance(stream, (str, os.PathLike)):
+    if isinstance(stream, (str, os.PathLike)) or opened_pool(stream) is not None:
         return sources([stream], seed)
     single = isinstance(stream, (bytes, Image.Image, np.ndarray, Mapping))
     if single or not isinstance(stream, Iterable):
@@ -75,23 +77,49 @@ def images_of(stream: Any, seed: int) -> Iterable[Any]:
     return stream
 
 
-def sources(specs: Iterable[str | os.PathLike[str]], seed: int = 0) -> Iterable[Incoming]:
+def sources(specs: Iterable[Any], seed: int = 0) -> Iterable[Incoming]:
     """Return the images of sources as one stream.
 
     Parameters
     ----------
-    specs : iterable of str or os.PathLike
-        What `outgroup.pool.sources` can read.
+    specs : iterable of str, os.PathLike or Pool
+        Pools, and what `outgroup.pool.sources` can read.
     seed : int
-        Of the order of the images where all sources are folders: neighbours in a folder are of one
-        kind. Where one is an archive or a table, the images come as they are stored, for otherwise
-        all of them would have to be in memory.
+        Of the order of the images where the sources are one pool, or folders: neighbours in a
+        folder are of one kind. Otherwise the images come as they are stored, one source after the
+        other, because all of an archive would have to be in memory for another order.
     """
-    opened = [open_source(spec) for spec in specs]
+    given = list(specs)
+    pools = [opened_pool(spec) for spec in given]
+    rng = np.random.default_rng(seed)
+    if len(pools) == 1 and pools[0] is not None:
+        return ShuffledPool(pools[0], rng)
+    opened: list[Iterable[Incoming]] = [
+        open_source(spec) if pool is None else ShuffledPool(pool, rng)
+        for spec, pool in zip(given, pools, strict=True)
+    ]
     if not all(isinstance(one, FolderSource) and one.length() is not None for one in opened):
         return chain.from_iterable(opened)
     images = list(chain.from_iterable(opened))
-    return [images[i] for i in np.random.default_rng(seed).permutation(len(images))]
+    return [images[i] for i in rng.permutation(len(images))]
+
+
+class ShuffledPool:
+    """The kept images of a pool in random order, with the embeddings that it keeps."""
+
+    def __init__(self, pool: Pool, rng: np.random.Generator) -> None:
+        self._pool = pool
+        self._rows = rng.permutation(pool.rows())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Incoming]:
+        """Yield the images, some of which are in memory at a time."""
+        for first in range(0, len(self), CHUNK):
+            records = self._pool.records(self._rows[first : first + CHUNK])
+            for record, image in zip(records, kept_images(self._pool, records), strict=True):
+                yield Incoming(image, record.source, record.origin, record.group)
 
 
 def embedded(stream: Iterable[Any], embedder: Embedder, limit: int | None) -> Callable[[], Any]:

@@ -34,8 +34,8 @@ def mine(
         list[str],
         typer.Option(
             metavar="SOURCE|-",
-            help="Images that are none of the classes: what `outgroup pool sources` lists, "
-            "repeatable, or - for paths on standard input, a line each, as many as come.",
+            help="Images that are none of the classes: a pool or what `outgroup pool sources` "
+            "lists, repeatable, or - for paths on standard input, a line each, as many as come.",
         ),
     ],
     out: Annotated[
@@ -96,7 +96,8 @@ def mine(
         effort,
         target=target,
         data=known,
-        other=options.negatives(other, pool),
+        other=other or None,
+        pool=pool or None,
         confidence=confidence,
         hardest=hardest,
         uniform=uniform,
