@@ -167,9 +167,8 @@ class ImageClassifier:
         backbone = get_backbone(self.backbone)
         means = self._means(backbone)
         learned = self.task.fit(data, other, pool, way, means)
-        model, report, fingerprint, comparison, self._training_set = learned
-        self.report, self.comparison = report, comparison
-        info = report.info(fingerprint, kept_options(self))
+        model, self.report, fingerprint, self.comparison, self._training_set = learned
+        info = learned.report.info(fingerprint, kept_options(self))
         self._contents = ModelContents(backbone, model, info)
         self._embedder = means.embedder
         return self
