@@ -64,6 +64,7 @@ def test_public_surface_is_frozen() -> None:
         "Predictions",
         "__version__",
         "load",
+        "mine",
     ]
     for name in outgroup.__all__:
         assert getattr(outgroup, name) is not None

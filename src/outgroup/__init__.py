@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from outgroup.classifier import ImageClassifier, load
     from outgroup.estimator import OpenSetClassifier
+    from outgroup.mining import mine
     from outgroup.pool import Pool
     from outgroup.predictions import Prediction, Predictions
     from outgroup.several_estimators import (
@@ -32,6 +33,7 @@ _EXPORTS = {
     "Prediction": "outgroup.predictions",
     "Predictions": "outgroup.predictions",
     "load": "outgroup.classifier",
+    "mine": "outgroup.mining",
 }
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "Predictions",
     "__version__",
     "load",
+    "mine",
 ]
 
 

@@ -45,7 +45,7 @@ class OpenSetModel:
     certificate : Certificate
         What the threshold promises.
     known_scores, other_scores : ndarray of shape (n_known,) and (n_others,), float64
-        The held-out other-scores that the threshold was chosen from.
+        The held-out other-scores of the training images, which the threshold was chosen from.
     reasons : Reasons or None
         What tells ambiguous images from unknown ones, and names the nearest training images; None
         if the model comes from a file that is older than these.
@@ -132,6 +132,7 @@ def fit_model(
     n_folds: int = 5,
     seed: int = 0,
     rows: FoldedRows | None = None,
+    promised: NDArray[np.bool_] | None = None,
 ) -> OpenSetModel:
     """Fit a strategy and choose its threshold from held-out scores.
 
@@ -150,6 +151,9 @@ def fit_model(
     rows : FoldedRows or None
         The same training rows, dealt as `deal` does, and unseen rows behind them: what was
         cross-fitted there is not cross-fitted again.
+    promised : ndarray of shape (n,), bool, or None
+        Which rows are a sample of what is to come; None: all. Negatives that are not, such as those
+        that were picked because they are hard, are learned from and count in no promise.
 
     Returns
     -------
@@ -175,8 +179,9 @@ def fit_model(
         )
     known_held = HeldOut(held_out[known], units_in(data, known))
     others_held = None
-    if not known.all():  # also where the strategy does not learn from them
-        others_held = HeldOut(held_out[~known], units_in(data, ~known), OTHERS)
+    others = ~known if promised is None else ~known & promised
+    if others.any():  # also where the strategy does not learn from them
+        others_held = HeldOut(held_out[others], units_in(data, others), OTHERS)
     if strategy.fixed_threshold is None:
         calibration = choose_threshold(known_held, others_held, budget)
     else:

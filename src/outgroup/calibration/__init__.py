@@ -5,6 +5,7 @@ Nothing here sees an image or a model: other-scores (higher = more other) are al
 
 from outgroup.calibration.budget import Budget
 from outgroup.calibration.certificate import Certificate, Promise
+from outgroup.calibration.confidence_sequence import anytime_interval, anytime_upper_bound
 from outgroup.calibration.folds import assign_folds
 from outgroup.calibration.heldout import HeldOut
 from outgroup.calibration.threshold import (
@@ -21,6 +22,8 @@ __all__ = [
     "Certificate",
     "HeldOut",
     "Promise",
+    "anytime_interval",
+    "anytime_upper_bound",
     "assign_folds",
     "choose_threshold",
     "describe_threshold",

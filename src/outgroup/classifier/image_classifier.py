@@ -29,6 +29,7 @@ from outgroup.predictions import Prediction
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
     from outgroup.selection import Comparison
+    from outgroup.training_set import TrainingSet
 
 #: Images that `stream` holds at a time.
 CHUNK = 256
@@ -127,6 +128,7 @@ class ImageClassifier:
         self.report: TrainingReport | None = None
         self.comparison: Comparison | None = None
         self._contents: ModelContents | None = None
+        self._training_set: TrainingSet | None = None
         self._embedder: Embedder | None = None
 
     def fit(self, data: Any = None, other: Any = None, pool: Any = None) -> ImageClassifier:
@@ -161,14 +163,14 @@ class ImageClassifier:
         DataWarning
             If something is allowed and rarely meant; also in ``report.warnings``.
         """
-        self._contents = self._embedder = self.report = self.comparison = None
+        self._contents = self._training_set = self._embedder = self.report = self.comparison = None
         way = Way(self.strategy, self.head, self.layers)
         self.task.check(way)  # a typo is found before any work is done
         backbone = get_backbone(self.backbone)
         means = self._means(backbone)
-        model, report, fingerprint, comparison = self.task.fit(data, other, pool, way, means)
-        self.report, self.comparison = report, comparison
-        info = report.info(fingerprint, kept_options(self))
+        learned = self.task.fit(data, other, pool, way, means)
+        model, self.report, fingerprint, self.comparison, self._training_set = learned
+        info = learned.report.info(fingerprint, kept_options(self))
         self._contents = ModelContents(backbone, model, info)
         self._embedder = means.embedder
         return self
@@ -385,16 +387,13 @@ class ImageClassifier:
 
     def _open_embedder(self) -> Embedder:
         if self._embedder is None:
-            self._embedder = self._make_embedder(self.contents.backbone)
+            self._embedder = self._means(self.contents.backbone).embedder
         return self._embedder
 
     def _means(self, backbone: Backbone) -> Means:
-        means = self._make_embedder(backbone), self.budget, self.seed, self.progress
-        return Means(*means, self.keep_suspects)
-
-    def _make_embedder(self, backbone: Backbone) -> Embedder:
         cache = EmbeddingCache() if self.cache else None
-        return Embedder(backbone, cache=cache, threads=self.threads, progress=self.progress)
+        embedder = Embedder(backbone, cache=cache, threads=self.threads, progress=self.progress)
+        return Means(embedder, self.budget, self.seed, self.progress, self.keep_suspects)
 
 
 def load(path: str | os.PathLike[str], **options: Any) -> ImageClassifier | MultiInputClassifier:

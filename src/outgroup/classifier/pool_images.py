@@ -15,6 +15,7 @@ from outgroup.embeddings import EmbeddedImage
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
     from outgroup.pool import Pool
+    from outgroup.pool.records import Record
 
 #: Images of a pool that are learned from, at most: as many again change little, and take as long.
 #: Of a larger pool half of them are those nearest to the classes, and half are from everywhere.
@@ -75,23 +76,28 @@ def samples_of(pool: Pool, known: Known | None = None, seed: int = 0) -> Samples
             MOST, known and known(), near=near, far=1.0 - near, synthetic=0.0, seed=seed
         )
         rows = drawn.rows
-    features = pool.features(rows)
     records = pool.records(rows)
     return Samples(
-        [
-            EmbeddedImage(
-                origin=record.origin,
-                digest=record.digest,
-                namespace=pool.settings.namespace,
-                layers={layer: values[i] for layer, values in features.items()},
-                load=partial(_load, pool, record.row),
-            )
-            for i, record in enumerate(records)
-        ],
+        images_of(pool, records),
         [None] * len(records),
         [record.group for record in records],
         [record.source for record in records],
     )
+
+
+def images_of(pool: Pool, records: Sequence[Record]) -> list[EmbeddedImage]:
+    """Return images of a pool, each with the embedding that the pool keeps."""
+    features = pool.features([record.row for record in records])
+    return [
+        EmbeddedImage(
+            origin=record.origin,
+            digest=record.digest,
+            namespace=pool.settings.namespace,
+            layers={layer: values[i] for layer, values in features.items()},
+            load=partial(_load, pool, record.row),
+        )
+        for i, record in enumerate(records)
+    ]
 
 
 def _load(pool: Pool, row: int) -> bytes:

@@ -16,15 +16,20 @@ from outgroup.images import ImageSource
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
     from outgroup.selection import Comparison
+    from outgroup.training_set import TrainingSet
 
 
 class Learned(NamedTuple):
-    """A fitted model, what became of the images, their fingerprint, and why this strategy."""
+    """A fitted model, what became of the images, their fingerprint, and why this strategy.
+
+    The training set is what the model would be learned from anew, with more negatives.
+    """
 
     model: Model
     report: TrainingReport
     fingerprint: str
     comparison: Comparison | None = None
+    training_set: TrainingSet | None = None
 
 
 class Way(NamedTuple):

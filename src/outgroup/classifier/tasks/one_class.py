@@ -46,7 +46,7 @@ class OneClass(Task):
         """See `Task.fit`."""
         from outgroup.selection import select_strategy
 
-        training_set, report, fingerprint, found, said = self._load(data, other, pool, means)
+        training_set, report, fingerprint, found, said = self.load(data, other, pool, means)
         with ProgressBar(100, means.progress, what="comparing, %") as bar:
             chosen, comparison, rows = select_strategy(
                 way.strategy,
@@ -59,14 +59,14 @@ class OneClass(Task):
             )
         model = fit_model(training_set, chosen, means.budget, seed=means.seed, rows=rows)
         said += suspicious(training_set, model, root_of(data), found)
-        return Learned(model, warned(report, said), fingerprint, comparison)
+        return Learned(model, warned(report, said), fingerprint, comparison, training_set)
 
     def compare(
         self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
     ) -> tuple[Comparison, TrainingReport]:
         """See `Task.compare`."""
         lineup = checked_lineup(lineup)
-        training_set, report, _, found, said = self._load(data, other, pool, means)
+        training_set, report, _, found, said = self.load(data, other, pool, means)
         said += suspicious(training_set, None, root_of(data), found)
         return compare_one(training_set, lineup, means), warned(report, said)
 
@@ -105,7 +105,7 @@ class OneClass(Task):
         )
         return evaluation, unreadable(answers)
 
-    def _load(
+    def load(
         self, data: Any, other: Any, pool: Any, means: Means
     ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None, list[str]]:
         """Return what `purged` does, with what is odd about how the images were given."""

@@ -1,0 +1,368 @@
+"""Mine a stream for one known class of the zoo, and check the promise where the truth is known.
+
+Usage: ``python benchmarks/mining.py ZOO`` where ZOO is the folder that ``zoo.py`` describes. Of its
+images of unknown kinds that are kept for testing none is used. ``--part coverage`` needs no images;
+``--document`` writes the tables of the last result into docs/mining.md, and does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from embedded import Embedded
+from setting import versions
+
+from outgroup.binomial import interval
+from outgroup.mining import Effort, mine_embeddings
+from outgroup.mining.seen import keys_of
+from outgroup.model import OpenSetModel, fit_model
+from outgroup.selection import choose_strategy
+from outgroup.training_set import TrainingSet
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "mining.json"
+DOCUMENT = ROOT / "docs" / "mining.md"
+
+CLASSES = ("cat", "dog", "giraffe")
+
+#: Parts that a stream is made of; of the parts with classes all but the known one.
+STREAMS = {
+    "pool": ("pool",),
+    "pool and other animals": ("pool", "other_near"),
+    "pool, other animals and the other two classes": ("pool", "other_near", "train", "test"),
+}
+STRATEGIES = ("one-class", "sigmoid")
+SEEDS = 12
+
+#: The same where images of the class are hidden in the stream.
+HIDDEN_SEEDS = 4
+
+#: Random negatives that both models begin with; a sigmoid of one class needs some.
+BEGUN_WITH = 20
+
+#: Hardest negatives that are kept, and images of the uniform sample.
+KEPT = 40
+
+#: Shares of the test images of the class that are kept by the thresholds that are compared, beside
+#: each model's own, above which 5 % of known images are expected.
+SHARES = (0.95, 0.97, 0.98)
+
+RUNS = 300
+WIDTH = 12
+
+
+def compare(zoo: Embedded, name: str, parts: tuple[str, ...], way: str, seed: int) -> dict:
+    """Return what is accepted of the half of a stream that was held out, by three models."""
+    rng = np.random.default_rng(seed)
+    rows = np.concatenate([zoo.rows(part) for part in parts])
+    stream = rng.permutation(rows[zoo.kind[rows] != name])
+    mined_from, held_out = np.array_split(stream, 2)
+    known, test = zoo.rows("train", [name]), zoo.rows("test", [name])
+
+    def model(negatives: np.ndarray) -> tuple[TrainingSet, OpenSetModel]:
+        data = zoo.training_set(known, negatives)
+        return data, fit_model(data, choose_strategy(way), seed=seed)
+
+    data, before = model(mined_from[:BEGUN_WITH])
+    rest = mined_from[BEGUN_WITH:]
+    batches = (zoo.take(rest[i : i + 64]) for i in range(0, len(rest), 64))
+    mined = mine_embeddings(
+        batches,
+        data,
+        before,
+        Effort(first=128),
+        target=None,
+        hardest=KEPT,
+        uniform=KEPT,
+        seed=seed,
+    )
+    n = BEGUN_WITH + len(mined.negatives)
+    found: dict[str, Any] = {"negatives": n, "held_out": len(held_out), "test": len(test)}
+    for which, fitted in (("before", before), ("mined", mined.model), ("random", None)):
+        one = model(mined_from[:n])[1] if fitted is None else fitted
+        scores = one.strategy.score(zoo.take(held_out)).other_score
+        kept = one.strategy.score(zoo.take(test)).other_score
+        found[which] = {
+            "own threshold": int((scores <= one.threshold).sum()),
+            "known rejected": int((kept > one.threshold).sum()),
+        }
+        for share in SHARES:
+            at = float(np.quantile(kept, share, method="higher"))
+            found[which][f"{share:.0%} kept"] = int((scores <= at).sum())
+    found["stages"] = [[s.images, s.accepted, round(s.bound, 4)] for s in mined.stages]
+    found["quarantined"] = mined.n_quarantined
+    return found
+
+
+def summary(runs: list[dict]) -> dict[str, Any]:
+    """Return means over seeds, and paired intervals of the differences (bootstrap of seeds)."""
+    rng = np.random.default_rng(0)
+    picks = rng.integers(0, len(runs), (2000, len(runs)))
+    made: dict[str, Any] = {"seeds": len(runs), "held_out": runs[0]["held_out"]}
+    made["negatives"] = float(np.mean([run["negatives"] for run in runs]))
+    made["quarantined"] = int(sum(run["quarantined"] for run in runs))
+    for figure in ("own threshold", "known rejected", *(f"{share:.0%} kept" for share in SHARES)):
+        counts = {w: np.array([r[w][figure] for r in runs]) for w in ("before", "mined", "random")}
+        mined, other = (counts[w][picks].mean(axis=1) for w in ("mined", "random"))
+        row: dict[str, Any] = {which: float(values.mean()) for which, values in counts.items()}
+        row["mined less random"] = np.quantile(mined - other, [0.025, 0.975]).round(3).tolist()
+        if counts["random"].sum():
+            row["ratio"] = float(counts["mined"].sum() / counts["random"].sum())
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratios = np.quantile(mined / other, [0.025, 0.975])
+            row["ratio interval"] = [float(round(r, 3)) if r < np.inf else None for r in ratios]
+        made[figure] = row
+    return made
+
+
+def measure(zoo: Embedded) -> list[dict[str, Any]]:
+    """Return what mining is good for, by class, stream and strategy."""
+    rows = []
+    for name in CLASSES:
+        for stream, parts in STREAMS.items():
+            for way in STRATEGIES:
+                runs = [compare(zoo, name, parts, way, seed) for seed in range(SEEDS)]
+                row = {"class": name, "stream": stream, "strategy": way, **summary(runs)}
+                row["stages of the first"] = runs[0]["stages"]
+                rows.append(row)
+                own, known = row["own threshold"], row["known rejected"]
+                print(name, stream, way, own, known, row["95% kept"], flush=True)
+    return rows
+
+
+def contaminated(zoo: Embedded, name: str, way: str, seed: int) -> dict[str, Any]:
+    """Hide half of the test images of a class in a stream, and look what becomes of the others."""
+    rng = np.random.default_rng(seed)
+    others = rng.permutation(np.concatenate([zoo.rows("pool"), zoo.rows("other_near")]))
+    hidden, test = np.array_split(rng.permutation(zoo.rows("test", [name])), 2)
+    known = zoo.rows("train", [name])
+    data = zoo.training_set(known, others[:BEGUN_WITH])
+    before = fit_model(data, choose_strategy(way), seed=seed)
+    clean = others[BEGUN_WITH:]
+    dirty = rng.permutation(np.concatenate([clean, hidden]))
+    found: dict[str, Any] = {"hidden": len(hidden), "clean": len(clean), "test": len(test)}
+
+    def nobody(features: Any, *_: Any) -> np.ndarray:
+        return np.zeros(len(features["last"]), dtype=bool)
+
+    for which, rows, suspects in (
+        ("clean stream", clean, None),
+        ("set aside", dirty, None),
+        ("learned from", dirty, nobody),
+    ):
+        batches = (zoo.take(rows[i : i + 64]) for i in range(0, len(rows), 64))
+        options = {"target": None, "seed": seed, "suspects": suspects}
+        mined = mine_embeddings(batches, data, before, Effort(first=256), **options)
+        scores = mined.model.strategy.score(zoo.take(test)).other_score
+        found[which] = int((scores > mined.model.threshold).sum())
+        if which == "set aside":
+            keys = {int(key) for key in keys_of(zoo.take(hidden))}
+            suspected = [image.key in keys for image in mined.quarantined]
+            found["found"], found["wrongly"] = sum(suspected), len(suspected) - sum(suspected)
+    return found
+
+
+def suspects(zoo: Embedded) -> list[dict[str, Any]]:
+    """Return what becomes of images of the class in the stream, summed over seeds."""
+    rows = []
+    for name in CLASSES:
+        for way in STRATEGIES:
+            runs = [contaminated(zoo, name, way, seed) for seed in range(HIDDEN_SEEDS)]
+            row = {"class": name, "strategy": way, "seeds": HIDDEN_SEEDS}
+            rows.append(row | {key: sum(run[key] for run in runs) for key in runs[0]})
+            print(rows[-1], flush=True)
+    return rows
+
+
+class World:
+    """A class, look-alikes that no first model has met, and other things."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+
+    def known(self, n: int) -> np.ndarray:
+        """Return rows of the class."""
+        return self.rng.normal(0, 1, (n, WIDTH)) + 6 * np.eye(WIDTH)[0]
+
+    def alike(self, n: int) -> np.ndarray:
+        """Return rows beside the class."""
+        return self.known(n) + 4 * np.eye(WIDTH)[1]
+
+    def far(self, n: int) -> np.ndarray:
+        """Return rows far from the class."""
+        return self.rng.normal(0, 1.5, (n, WIDTH)) + 6 * np.eye(WIDTH)[2]
+
+    def stream(self, shares: tuple[float, float], size: int = 128) -> Iterator[np.ndarray]:
+        """Yield batches without end, with these shares of the class and of look-alikes."""
+        known, alike = shares
+        while True:
+            u = self.rng.random((size, 1))
+            rows = np.where(u < known + alike, self.alike(size), self.far(size))
+            yield np.where(u < known, self.known(size), rows)
+
+
+#: Shares of known images and look-alikes in the stream, the target, and what that is like.
+WORLDS: dict[str, tuple[tuple[float, float], float]] = {
+    "can be learned": ((0.0, 0.05), 0.02),
+    "can hardly be reached": ((0.01, 0.05), 0.02),
+    "can't be reached": ((0.02, 0.0), 0.018),
+}
+
+
+def covered(shares: tuple[float, float], target: float, seed: int) -> dict[str, Any]:
+    """Mine a simulated stream, and compare the bound with what the model really accepts."""
+    world = World(seed)
+    y = np.r_[np.zeros(60, np.int64), np.full(40, -1)]
+    data = TrainingSet({"last": np.vstack([world.known(60), world.far(40)])}, y, ("known",))
+    model = fit_model(data, choose_strategy("sigmoid"))
+    effort = Effort(images=8_000, refits=6, first=64)
+    options = {"target": target, "hardest": 60, "uniform": 60}
+    mined = mine_embeddings(world.stream(shares), data, model, effort, **options)
+    known, alike = shares
+    fresh, n = World(10**6 + seed), 20_000
+    parts: list[tuple[float, Callable[[int], np.ndarray]]] = [
+        (known, fresh.known),
+        (alike, fresh.alike),
+        (1 - known - alike, fresh.far),
+    ]
+    truth = sum(share * accepted(mined.model, draw(n)) for share, draw in parts if share)
+    last = mined.stages[-1]
+    return {
+        "truth": truth,
+        "bound": last.bound,
+        "images": last.images,
+        "reached": mined.reached,
+        "refits": len(mined.stages) - 1,
+    }
+
+
+def accepted(model: OpenSetModel, rows: np.ndarray) -> float:
+    """Return the share of rows that a model gives a class."""
+    return float((model.strategy.score({"last": rows}).other_score <= model.threshold).mean())
+
+
+def coverage() -> list[dict[str, Any]]:
+    """Return how often the bound at the moment of stopping was right, over seeded runs."""
+    rows = []
+    for name, (shares, target) in WORLDS.items():
+        start = time.perf_counter()
+        runs = [covered(shares, target, seed) for seed in range(RUNS)]
+        right = sum(run["truth"] <= run["bound"] for run in runs)
+        row: dict[str, Any] = {"world": name, "runs": RUNS, "target": target}
+        row |= {"share known": shares[0], "share alike": shares[1]}
+        row |= {"right": right, "interval": [round(x, 4) for x in interval(right, RUNS)]}
+        row["said to be reached"] = sum(run["reached"] for run in runs)
+        row["wrongly"] = sum(run["reached"] and run["truth"] > target for run in runs)
+        for figure in ("truth", "bound", "images", "refits"):
+            row[f"median {figure}"] = float(np.median([run[figure] for run in runs]))
+        row["seconds"] = round(time.perf_counter() - start, 1)
+        rows.append(row)
+        print(row, flush=True)
+    return rows
+
+
+def coverage_table(rows: list[dict[str, Any]]) -> str:
+    """Return how often the bound was right, as Markdown."""
+    lines = [
+        "| stream | target | bound was right | target said to be reached | wrongly |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        low, high = row["interval"]
+        right = f"{row['right']} of {row['runs']} runs [{100 * low:.1f} %, {100 * high:.1f} %]"
+        lines.append(
+            f"| {row['world']} | {100 * row['target']:.1f} % | {right} | "
+            f"{row['said to be reached']} | {row['wrongly']} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def zoo_table(rows: list[dict[str, Any]]) -> str:
+    """Return what is accepted of held-out halves of streams, as Markdown."""
+    lines = [
+        "| class | stream | strategy | negatives | held out | before | random | mined "
+        "| mined less random |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        at = row["95% kept"]
+        low, high = at["mined less random"]
+        counts = " | ".join(f"{at[which]:.2f}" for which in ("before", "random", "mined"))
+        lines.append(
+            f"| {row['class']} | {row['stream']} | {row['strategy']} | {row['negatives']:.0f} | "
+            f"{row['held_out']:,} | {counts} | [{low:.2f}, {high:.2f}] |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def suspects_table(rows: list[dict[str, Any]]) -> str:
+    """Return what becomes of images of the class in the stream, as Markdown."""
+    lines = [
+        "| class | strategy | found of those hidden | others set aside | known called other: clean "
+        "stream | hidden, set aside | hidden, learned from |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lost = " | ".join(
+            f"{100 * row[which] / row['test']:.1f} %"
+            for which in ("clean stream", "set aside", "learned from")
+        )
+        lines.append(
+            f"| {row['class']} | {row['strategy']} | {100 * row['found'] / row['hidden']:.0f} % | "
+            f"{100 * row['wrongly'] / row['clean']:.2f} % | {lost} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {"coverage": coverage_table, "zoo": zoo_table, "suspects": suspects_table}
+
+
+def marks(name: str) -> tuple[str, str]:
+    """Return what stands before and behind a table in the document."""
+    return f"<!-- {name}:start -->\n", f"<!-- {name}:end -->"
+
+
+def write_document() -> None:
+    """Put the tables of the last result between their marks."""
+    text, found = DOCUMENT.read_text("utf-8"), json.loads(RESULTS.read_text("utf-8"))
+    for name, table in TABLES.items():
+        start, end = marks(name)
+        before, rest = text.split(start)
+        text = before + start + table(found[name]) + end + rest.split(end)[1]
+    DOCUMENT.write_text(text, "utf-8")
+
+
+def main() -> None:
+    """Measure what is asked for, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("zoo", type=Path, nargs="?")
+    parser.add_argument("--part", choices=tuple(TABLES))
+    parser.add_argument("--document", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.document:
+        write_document()
+        return
+    wanted = [arguments.part] if arguments.part else list(TABLES)
+    if arguments.zoo is None and wanted != ["coverage"]:
+        parser.error("give the folder of the zoo")
+    made: dict[str, Any] = {}
+    if "coverage" in wanted:
+        made["coverage"] = coverage()
+    if wanted != ["coverage"]:
+        zoo = Embedded.load(arguments.zoo, ("train", "test", "other_near", "pool"))
+        made |= {"zoo": measure(zoo)} if "zoo" in wanted else {}
+        made |= {"suspects": suspects(zoo)} if "suspects" in wanted else {}
+    found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    found |= made
+    found["versions"] = versions()
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""Streams as they are given: an iterable of images, a folder, or embeddings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from outgroup.classifier.pool_images import images_of as kept_images
+from outgroup.classifier.pool_images import opened_pool
+from outgroup.classifier.training import path_of
+from outgroup.embeddings import Embedder
+from outgroup.errors import InvalidParameterError
+from outgroup.images import ImageSource
+from outgroup.mining.miner import Batch
+from outgroup.pool import Incoming, Pool
+from outgroup.pool.sources import open_source
+from outgroup.pool.sources.folder import FolderSource
+
+#: Images that are scored at a time by one model.
+CHUNK = 256
+
+
+class StreamError(Exception):
+    """What the user's iterator raised is the cause of this."""
+
+
+class _Taken:
+    """The images of a stream as they are asked for, with the name of each."""
+
+    def __init__(self, items: Iterable[Any]) -> None:
+        self._items = guarded(items)
+        self.names: list[str | None] = []
+
+    def __iter__(self) -> Iterator[ImageSource]:
+        for item in self._items:
+            named = isinstance(item, Incoming)
+            self.names.append(item.origin if named else path_of(item))
+            yield item.image if named else item
+
+
+def guarded(items: Iterable[Any]) -> Iterator[Any]:
+    """Yield items; whatever their iterator raises comes as `StreamError`."""
+    try:
+        yield from items
+    except Exception as error:
+        raise StreamError from error
+
+
+def images_of(stream: Any, seed: int) -> Iterable[Any]:
+    """Return the images of a stream.
+
+    Parameters
+    ----------
+    stream : Pool, str, os.PathLike, or iterable of ImageSource or Incoming
+        What `sources` takes, or the images themselves.
+    seed : int
+        As for `sources`.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is none of these.
+    """
+    if isinstance(stream, (str, os.PathLike)) or opened_pool(stream) is not None:
+        return sources([stream], seed)
+    single = isinstance(stream, (bytes, Image.Image, np.ndarray, Mapping))
+    if single or not isinstance(stream, Iterable):
+        raise InvalidParameterError(
+            "The 'stream' parameter must be a folder, an archive or another source of images, or "
+            f"an iterable of images. Got {stream!r} instead."
+        )
+    return stream
+
+
+def sources(specs: Iterable[Any], seed: int = 0) -> Iterable[Incoming]:
+    """Return the images of sources as one stream.
+
+    Parameters
+    ----------
+    specs : iterable of str, os.PathLike or Pool
+        Pools, and what `outgroup.pool.sources` can read.
+    seed : int
+        Of the order of the images where the sources are one pool, or folders: neighbours in a
+        folder are of one kind. Otherwise the images come as they are stored, one source after the
+        other, because all of an archive would have to be in memory for another order.
+    """
+    given = list(specs)
+    pools = [opened_pool(spec) for spec in given]
+    rng = np.random.default_rng(seed)
+    if len(pools) == 1 and pools[0] is not None:
+        return ShuffledPool(pools[0], rng)
+    opened: list[Iterable[Incoming]] = [
+        open_source(spec) if pool is None else ShuffledPool(pool, rng)
+        for spec, pool in zip(given, pools, strict=True)
+    ]
+    if not all(isinstance(one, FolderSource) and one.length() is not None for one in opened):
+        return chain.from_iterable(opened)
+    images = list(chain.from_iterable(opened))
+    return [images[i] for i in rng.permutation(len(images))]
+
+
+class ShuffledPool:
+    """The kept images of a pool in random order, with the embeddings that it keeps."""
+
+    def __init__(self, pool: Pool, rng: np.random.Generator) -> None:
+        self._pool = pool
+        self._rows = rng.permutation(pool.rows())
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Incoming]:
+        """Yield the images, some of which are in memory at a time."""
+        for first in range(0, len(self), CHUNK):
+            records = self._pool.records(self._rows[first : first + CHUNK])
+            for record, image in zip(records, kept_images(self._pool, records), strict=True):
+                yield Incoming(image, record.source, record.origin, record.group)
+
+
+def embedded(stream: Iterable[Any], embedder: Embedder, limit: int | None) -> Callable[[], Any]:
+    """Return a callable for the next `Batch` of a stream of images, None at its end.
+
+    Parameters
+    ----------
+    stream : iterable of ImageSource or Incoming
+    embedder : Embedder
+    limit : int or None
+        Images that are taken at most.
+    """
+    taken = _Taken(stream)
+    chunks = embedder.stream(islice(iter(taken), limit), chunk=CHUNK)
+
+    def following() -> Batch | None:
+        found = next(chunks, None)
+        if found is None:
+            return None
+        names, readable = taken.names[: len(found)], found.readable
+        del taken.names[: len(found)]
+        return Batch(
+            {layer: values[readable] for layer, values in found.layers.items()},
+            [name for name, there in zip(names, readable, strict=True) if there],
+            int((~readable).sum()),
+        )
+
+    return following
+
+
+def given(stream: Iterable[Any], layers: Mapping[str, int], limit: int | None) -> Callable[[], Any]:
+    """Return a callable for the next `Batch` of a stream of embeddings, None at its end.
+
+    Parameters
+    ----------
+    stream : iterable of ndarray of shape (n, d), or of mappings of str to these
+        An array is the layer "last".
+    layers : mapping of str to int
+        The layers that there must be, and the numbers in a row of each.
+    limit : int or None
+        Rows that are taken at most.
+    """
+    batches, left = guarded(stream), [limit]
+
+    def following() -> Batch | None:
+        item = next(batches, None) if left[0] != 0 else None
+        if item is None:
+            return None
+        rows = dict(item) if isinstance(item, Mapping) else {"last": item}
+        found = {name: np.asarray(rows[name])[: left[0]] for name in layers if name in rows}
+        shapes = {name: values.shape for name, values in found.items()}
+        n = len(next(iter(found.values()), ()))
+        if shapes != {name: (n, d) for name, d in layers.items()}:
+            raise InvalidParameterError(
+                "The 'stream' parameter must give embeddings with "
+                f"{', '.join(f'{d} numbers of layer {name!r}' for name, d in layers.items())} "
+                f"in each row. Got arrays of shape {shapes or None} instead."
+            )
+        if left[0] is not None:
+            left[0] -= n
+        return Batch(found, [None] * n)
+
+    return following

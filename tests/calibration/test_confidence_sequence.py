@@ -1,0 +1,118 @@
+"""The bounds hold at every moment: by formula where it can be written, and by simulation."""
+
+import numpy as np
+import pytest
+
+from outgroup.binomial import upper_bound
+from outgroup.calibration import anytime_interval, anytime_upper_bound
+from outgroup.errors import InvalidParameterError
+
+RUNS, STEPS = 400, 1000
+
+
+def peeked(outcomes: np.ndarray, bound) -> np.ndarray:
+    """Return the bound after every outcome of every run, each pair of counts computed once."""
+    totals = np.cumsum(outcomes, axis=1)
+    steps = np.broadcast_to(np.arange(1, outcomes.shape[1] + 1), totals.shape)
+    pairs, where = np.unique(np.stack([totals.ravel(), steps.ravel()]), axis=1, return_inverse=True)
+    return bound(*pairs)[where.ravel()].reshape(totals.shape)
+
+
+def clopper_pearson(totals: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    return np.array([upper_bound(int(k), int(n)) for k, n in zip(totals, steps, strict=True)])
+
+
+def most_broken(share: float = 0.05) -> int:
+    """The most broken runs that 1 in 1,000 tests of a right bound would see."""
+    from scipy.stats import binom
+
+    return int(binom.ppf(0.999, RUNS, share))
+
+
+def test_nothing_is_known_before_the_first_outcome() -> None:
+    assert anytime_upper_bound(0, 0) == 1.0
+    assert [float(side) for side in anytime_interval(0, 0)] == [0.0, 1.0]
+
+
+def test_the_wealth_at_the_bound_is_that_of_the_formula() -> None:
+    wagers = np.geomspace(0.005, 8.0, 24)
+    weights = np.sqrt(wagers) / np.sqrt(wagers).sum()
+    for k, n in [(0, 10), (1, 20), (3, 50), (7, 9)]:
+        p = float(anytime_upper_bound(k, n))
+        wealth = 0.0
+        for wager, weight in zip(wagers, weights, strict=True):
+            keep = np.exp(-wager)
+            wealth += weight * keep**k / (1 - p * (1 - keep)) ** n
+        assert wealth == pytest.approx(20.0, rel=1e-9)
+
+
+def test_where_nothing_was_seen_the_bound_is_near_the_best_single_wager() -> None:
+    # With all on "it never happens" the bound would solve (1 - p)^n = alpha.
+    for n in (100, 1000, 100_000):
+        best = 1 - 0.05 ** (1 / n)
+        assert best < anytime_upper_bound(0, n) < 1.25 * best
+
+
+def test_more_outcomes_of_the_same_share_bring_the_bound_down_to_it() -> None:
+    bounds = anytime_upper_bound([2, 20, 200, 20_000], [100, 1000, 10_000, 10**6])
+    assert (np.diff(bounds) < 0).all()
+    assert 0.02 < bounds[-1] < 0.0206
+
+
+def test_outcomes_may_be_any_number_from_0_to_1() -> None:
+    between = anytime_upper_bound(2.5, 100)
+    assert anytime_upper_bound(2, 100) < between < anytime_upper_bound(3, 100)
+
+
+def test_the_interval_mirrors_itself() -> None:
+    lower, upper = anytime_interval(30, 100)
+    other_lower, other_upper = anytime_interval(70, 100)
+    assert (lower, upper) == pytest.approx((1 - other_upper, 1 - other_lower))
+    assert lower < 0.3 < upper
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.001, 0.02, 0.3])
+def test_looked_at_after_every_outcome_the_bound_is_right_in_95_of_100_runs(rate: float) -> None:
+    outcomes = np.random.default_rng(int(1000 * rate)).random((RUNS, STEPS)) < rate
+    broken = (peeked(outcomes, anytime_upper_bound) < rate).any(axis=1).sum()
+    assert broken <= most_broken()
+
+
+def test_the_interval_is_right_on_both_sides_at_every_moment() -> None:
+    outcomes = np.random.default_rng(1).random((RUNS, STEPS)) < 0.1
+    lower = peeked(outcomes, lambda k, n: anytime_interval(k, n)[0])
+    upper = peeked(outcomes, lambda k, n: anytime_interval(k, n)[1])
+    assert ((lower > 0.1) | (upper < 0.1)).any(axis=1).sum() <= most_broken()
+
+
+def test_a_stream_that_drifts_is_covered_on_average() -> None:
+    # Chances depend on what came before: after each hit the next 50 images are harder.
+    rng = np.random.default_rng(2)
+    outcomes, chances = np.zeros((RUNS, STEPS)), np.zeros((RUNS, STEPS))
+    since = np.full(RUNS, STEPS)
+    for t in range(STEPS):
+        chances[:, t] = np.where(since < 50, 0.15, 0.01)
+        outcomes[:, t] = rng.random(RUNS) < chances[:, t]
+        since = np.where(outcomes[:, t] > 0, 0, since + 1)
+    average = np.cumsum(chances, axis=1) / np.arange(1, STEPS + 1)
+    broken = (peeked(outcomes, anytime_upper_bound) < average).any(axis=1).sum()
+    assert broken <= most_broken()
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.3])
+def test_a_bound_for_a_fixed_number_looked_at_in_the_same_way_is_not(rate: float) -> None:
+    outcomes = np.random.default_rng(int(1000 * rate)).random((RUNS, STEPS)) < rate
+    broken = (peeked(outcomes, clopper_pearson) < rate).any(axis=1).sum()
+    assert broken > most_broken()
+
+
+@pytest.mark.parametrize(("k", "n"), [(-1, 10), (11, 10), (np.nan, 10)])
+def test_counts_that_can_not_be_are_refused(k: float, n: int) -> None:
+    with pytest.raises(InvalidParameterError, match="'total' parameter must be from 0 to n"):
+        anytime_upper_bound(k, n)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, -0.5])
+def test_a_confidence_that_is_none_is_refused(confidence: float) -> None:
+    with pytest.raises(InvalidParameterError, match="'confidence' parameter"):
+        anytime_upper_bound(0, 10, confidence)
