@@ -81,7 +81,7 @@ def mine(
     json: options.Json = False,
 ) -> None:
     """Teach a model the negatives of a stream that it accepts, until a bound says few are left."""
-    from outgroup import load
+    from outgroup import ImageClassifier
     from outgroup import mine as mine_stream
     from outgroup.mining import Effort
 
@@ -92,7 +92,7 @@ def mine(
     console = errors()
     mined = mine_stream(
         _images(stream, seed),
-        load(model, cache=not no_cache),
+        ImageClassifier.load(model, cache=not no_cache),
         effort,
         target=target,
         data=known,
