@@ -8,6 +8,7 @@ where that convolution pads with zeros *after* normalisation.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -109,8 +110,51 @@ class _GraphWriter:
         )
         return self.node("Add", [x, shortcut], f"{prefix}.sum") if block.has_residual else x
 
+    def trunk(self, n_blocks: int) -> tuple[str, int]:
+        """Normalisation, the first convolution and blocks; returns the size of the square too."""
+        from onnx import TensorProto
+
+        self.constant("zero", 0.0)
+        self.constant("six", 6.0)
+        self.constant("mean", lite0.MEAN)
+        self.constant("std", lite0.STD)
+
+        size = lite0.IMAGE_SIZE
+        x = self.node("Transpose", ["images"], "channels_first", perm=[0, 3, 1, 2])
+        x = self.node("Cast", [x], "as_float", to=TensorProto.FLOAT)
+        x = self.node("Sub", [x, "mean"], "centred")
+        x = self.node("Div", [x, "std"], "normalised")
+        x = self.relu6(self.convolution(x, "_conv_stem", "_bn0", size=size, stride=2))
+        size //= 2
+        for block in islice(lite0.blocks(), n_blocks):
+            x = self.block(x, block, size)
+            size //= block.stride
+        return x, size
+
     def pooled(self, x: str, output: str) -> str:
         return self.node("Flatten", [self.node("GlobalAveragePool", [x], f"{x}.pool")], output)
+
+    def serialised(self, outputs: Mapping[str, int]) -> bytes:
+        """The model with these outputs, a row of so many numbers an image."""
+        from onnx import TensorProto, helper
+
+        shape = ["n", lite0.IMAGE_SIZE, lite0.IMAGE_SIZE, 3]
+        model = helper.make_model(
+            helper.make_graph(
+                self.nodes,
+                "efficientnet-lite0",
+                [helper.make_tensor_value_info("images", TensorProto.UINT8, shape)],
+                [
+                    helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", dim])
+                    for name, dim in outputs.items()
+                ],
+                self.initializers,
+            ),
+            opset_imports=[helper.make_opsetid("", _OPSET)],
+            ir_version=_IR_VERSION,
+            producer_name="outgroup",
+        )
+        return bytes(model.SerializeToString())
 
 
 def build_graph(weights: Mapping[str, np.ndarray]) -> bytes:
@@ -127,44 +171,33 @@ def build_graph(weights: Mapping[str, np.ndarray]) -> bytes:
         A model with the input "images", uint8 (n, 224, 224, 3), RGB, and the float32 outputs
         "last" (n, 1280), "second_last" (n, 320) and "logits" (n, 1000).
     """
-    from onnx import TensorProto, helper
-
     graph = _GraphWriter(weights)
-    graph.constant("zero", 0.0)
-    graph.constant("six", 6.0)
-    graph.constant("mean", lite0.MEAN)
-    graph.constant("std", lite0.STD)
-
-    size = lite0.IMAGE_SIZE
-    x = graph.node("Transpose", ["images"], "channels_first", perm=[0, 3, 1, 2])
-    x = graph.node("Cast", [x], "as_float", to=TensorProto.FLOAT)
-    x = graph.node("Sub", [x, "mean"], "centred")
-    x = graph.node("Div", [x, "std"], "normalised")
-    x = graph.relu6(graph.convolution(x, "_conv_stem", "_bn0", size=size, stride=2))
-    size //= 2
-    for block in lite0.blocks():
-        x = graph.block(x, block, size)
-        size //= block.stride
+    x, size = graph.trunk(len(list(lite0.blocks())))
     graph.pooled(x, "second_last")
     x = graph.relu6(graph.convolution(x, "_conv_head", "_bn1", size=size))
     x = graph.pooled(x, "last")
     fc = [graph.constant(name, weights[name]) for name in ("_fc.weight", "_fc.bias")]
     graph.node("Gemm", [x, *fc], "logits", transB=1)
+    return graph.serialised(lite0.LAYERS)
 
-    shape = ["n", lite0.IMAGE_SIZE, lite0.IMAGE_SIZE, 3]
-    model = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "efficientnet-lite0",
-            [helper.make_tensor_value_info("images", TensorProto.UINT8, shape)],
-            [
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", dim])
-                for name, dim in lite0.LAYERS.items()
-            ],
-            graph.initializers,
-        ),
-        opset_imports=[helper.make_opsetid("", _OPSET)],
-        ir_version=_IR_VERSION,
-        producer_name="outgroup",
-    )
-    return bytes(model.SerializeToString())
+
+def build_trunk(weights: Mapping[str, np.ndarray], n_blocks: int) -> bytes:
+    """Return the network's first layers as a serialised ONNX model.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        As for `build_graph`.
+    n_blocks : int
+        Blocks behind the first convolution, from 0.
+
+    Returns
+    -------
+    bytes
+        A model with the input of `build_graph`, and the float32 output "activations": those behind
+        the last of these blocks as one row an image, channels first.
+    """
+    graph = _GraphWriter(weights)
+    x, size = graph.trunk(n_blocks)
+    graph.node("Flatten", [x], "activations")
+    return graph.serialised({"activations": lite0.channels_behind(n_blocks) * size**2})

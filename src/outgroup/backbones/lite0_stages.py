@@ -77,6 +77,17 @@ def blocks() -> Iterator[Block]:
             index, channels = index + 1, stage.channels
 
 
+def channels_behind(n_blocks: int) -> int:
+    """Return the channels behind the first convolution and so many blocks.
+
+    Examples
+    --------
+    >>> channels_behind(0), channels_behind(16)
+    (32, 320)
+    """
+    return [STEM_CHANNELS, *(block.channels_out for block in blocks())][n_blocks]
+
+
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Return TensorFlow's "same" padding before and after an axis of `size` pixels.
 
