@@ -40,6 +40,9 @@ class TrainingSet:
     learned_from : bool, default=True
         False if the images are only to calibrate what is known already: then a class may have one
         image or none.
+    tuned : bool, default=False
+        Whether the network was tuned on these classes, on other images of them: then leaving one
+        out of what is learned here makes nothing unknown of it.
 
     Raises
     ------
@@ -57,6 +60,7 @@ class TrainingSet:
     collections: Sequence[str] | None = None
     probes: Mapping[str, Features] = field(default_factory=dict)
     learned_from: bool = True
+    tuned: bool = False
 
     def __post_init__(self) -> None:
         for what in ("groups", "origins", "paths", "collections"):

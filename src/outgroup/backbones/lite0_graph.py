@@ -135,7 +135,7 @@ class _GraphWriter:
         return self.node("Flatten", [self.node("GlobalAveragePool", [x], f"{x}.pool")], output)
 
     def serialised(self, outputs: Mapping[str, int]) -> bytes:
-        """The model with these outputs, a row of so many numbers an image."""
+        """Write the model with these outputs, a row of so many numbers an image."""
         from onnx import TensorProto, helper
 
         shape = ["n", lite0.IMAGE_SIZE, lite0.IMAGE_SIZE, 3]

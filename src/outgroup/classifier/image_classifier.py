@@ -16,8 +16,9 @@ from outgroup.backbones import Backbone, get_backbone
 from outgroup.calibration import Budget, Certificate
 from outgroup.classifier.kept_options import kept_options
 from outgroup.classifier.mapped import NameMap
-from outgroup.classifier.tasks import Means, Way, choose_task
+from outgroup.classifier.tasks import Means, Way, checked_tuner, choose_task
 from outgroup.classifier.training import TrainingReport, path_of
+from outgroup.classifier.tuner import Tuner, untuned_name
 from outgroup.datasets import Skipped, from_images
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import InvalidParameterError
@@ -69,6 +70,8 @@ class ImageClassifier:
         `fit` needs no images; those that it gets calibrate the threshold.
     keep_suspects : bool, default=False
         Whether images of the pool are learned from that look like a class; see ``report.pool``.
+    finetune : FineTune or None, default=None
+        How to tune the network first, on some of the images; see `outgroup.finetune`.
     seed : int, default=0
         Seed of everything that is drawn.
     cache : bool, default=True
@@ -107,6 +110,7 @@ class ImageClassifier:
         label_columns: Sequence[str] | None = None,
         map: NameMap | None = None,
         keep_suspects: bool = False,
+        finetune: Tuner | None = None,
         seed: int = 0,
         cache: bool = True,
         threads: int | None = None,
@@ -121,6 +125,7 @@ class ImageClassifier:
         self.label_columns = None if label_columns is None else list(label_columns)
         self.map = map
         self.keep_suspects = keep_suspects
+        self.finetune = checked_tuner(finetune, self.task)
         self.seed = seed
         self.cache = cache
         self.threads = threads
@@ -169,10 +174,12 @@ class ImageClassifier:
         backbone = get_backbone(self.backbone)
         means = self._means(backbone)
         learned = self.task.fit(data, other, pool, way, means)
-        model, self.report, fingerprint, self.comparison, self._training_set = learned
-        info = learned.report.info(fingerprint, kept_options(self))
-        self._contents = ModelContents(backbone, model, info)
-        self._embedder = means.embedder
+        self.report, self.comparison = learned.report, learned.comparison
+        self._training_set = learned.training_set
+        backbone = backbone if learned.tuned is None else learned.tuned.backbone
+        info = learned.report.info(learned.fingerprint, kept_options(self, learned.tuned))
+        self._contents = ModelContents(backbone, learned.model, info)
+        self._embedder = means.embedder.with_backbone(backbone)
         return self
 
     def compare(
@@ -366,7 +373,7 @@ class ImageClassifier:
         options = contents.training.options
         classifier = cls(
             strategy=contents.model.strategy.name,
-            backbone=contents.backbone.name,
+            backbone=untuned_name(contents.backbone.name),
             max_known_rejected=options.get("max_known_rejected", "auto"),
             max_other_accepted=options.get("max_other_accepted"),
             confidence=options.get("confidence", 0.95),
@@ -393,7 +400,8 @@ class ImageClassifier:
     def _means(self, backbone: Backbone) -> Means:
         cache = EmbeddingCache() if self.cache else None
         embedder = Embedder(backbone, cache=cache, threads=self.threads, progress=self.progress)
-        return Means(embedder, self.budget, self.seed, self.progress, self.keep_suspects)
+        how = self.budget, self.seed, self.progress, self.keep_suspects, self.threads, self.finetune
+        return Means(embedder, *how)
 
 
 def load(path: str | os.PathLike[str], **options: Any) -> ImageClassifier | MultiInputClassifier:

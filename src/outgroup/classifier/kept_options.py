@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from outgroup.classifier.tuner import Tuned
+
 if TYPE_CHECKING:
     from outgroup.classifier.image_classifier import ImageClassifier
 
 
-def kept_options(classifier: ImageClassifier) -> dict[str, Any]:
-    """Return JSON-ready options: what was asked for, and what a comparison chose."""
+def kept_options(classifier: ImageClassifier, tuned: Tuned | None = None) -> dict[str, Any]:
+    """Return JSON-ready options: what was asked for, what was chosen, how the network was tuned."""
     options: dict[str, Any] = {
         "strategy": classifier.strategy,
         "head": classifier.head,
@@ -26,4 +28,6 @@ def kept_options(classifier: ImageClassifier) -> dict[str, Any]:
         options["map"] = {name: classifier.map[name] for name in sorted(classifier.map)}
     if classifier.comparison is not None:
         options["choice"] = asdict(classifier.comparison.choice)
+    if tuned is not None:
+        options["finetune"] = tuned.info
     return options

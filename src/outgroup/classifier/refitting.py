@@ -45,6 +45,12 @@ def training_set_of(
             "model file holds none. Got None instead. Give its negatives as 'other' and 'pool', "
             "too."
         )
+    if "finetune" in contents.training.options:
+        raise InvalidParameterError(
+            "The 'data' parameter must be None for a model whose network was tuned: on the images "
+            "that it was tuned on it is too sure. Give the classifier in the process that fitted "
+            "it, or train it again with all negatives."
+        )
     made, _, fingerprint = task.load(data, other, pool, classifier._means(contents.backbone))[:3]
     if made.classes != contents.model.classes:
         raise InvalidParameterError(

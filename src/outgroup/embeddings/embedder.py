@@ -87,6 +87,10 @@ class Embedder:
         self._size = sum(self._layers.values())
         self._namespace = namespace(backbone)
 
+    def with_backbone(self, backbone: Backbone) -> Embedder:
+        """Return one that does the same with another backbone."""
+        return Embedder(backbone, cache=self._cache, threads=self._threads, progress=self._progress)
+
     def embed(self, sources: Sequence[ImageSource]) -> Embeddings:
         """Embed images and return all rows at once.
 

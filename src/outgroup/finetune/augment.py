@@ -142,7 +142,7 @@ def auto_contrast(x: torch.Tensor) -> torch.Tensor:
 
 def equalize(x: torch.Tensor) -> torch.Tensor:
     """Give each channel a flat histogram; a flat channel stays what it is."""
-    n, channels, height, width = x.shape
+    n, channels = x.shape[:2]
     levels = (x * 255.0).round().long().reshape(n * channels, -1)
     counts = torch.zeros(n * channels, 256, dtype=torch.long)
     counts.scatter_add_(1, levels, torch.ones_like(levels))

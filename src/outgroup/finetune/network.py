@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 
 from outgroup.backbones import lite0_stages as lite0
 from outgroup.backbones.lite0_graph import build_graph, build_trunk
 from outgroup.finetune._torch import functional, nn, torch
-
-#: Shares of a network that may be tuned, from few weights to all.
-UNFREEZE = ("last", "half", "all")
 
 
 class TunableNetwork(nn.Module):  # type: ignore[misc]
@@ -34,15 +31,12 @@ class TunableNetwork(nn.Module):  # type: ignore[misc]
         Side of an image in pixels.
     dim : int
         Length of the embedding "last".
-    layers : tuple of str
-        What `forward` gives.
     """
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: Any
+    std: Any
     size: int
     dim: int
-    layers: tuple[str, ...]
 
     @abstractmethod
     def steps(self) -> list[list[nn.Module]]:
@@ -50,7 +44,7 @@ class TunableNetwork(nn.Module):  # type: ignore[misc]
 
     @abstractmethod
     def first_step(self, unfreeze: str) -> int:
-        """Return the first step that is tuned for one of `UNFREEZE`."""
+        """Return the first step that is tuned for one of `outgroup.finetune.plan.UNFREEZE`."""
 
     @abstractmethod
     def forward(self, x: torch.Tensor, start: int = 0) -> dict[str, torch.Tensor]:
@@ -115,11 +109,10 @@ class Lite0(TunableNetwork):
     (18, 16)
     """
 
-    mean: ClassVar = (lite0.MEAN,) * 3
-    std: ClassVar = (lite0.STD,) * 3
-    size: ClassVar = lite0.IMAGE_SIZE
-    dim: ClassVar = lite0.HEAD_CHANNELS
-    layers: ClassVar = tuple(lite0.LAYERS)
+    mean = (lite0.MEAN,) * 3
+    std = (lite0.STD,) * 3
+    size = lite0.IMAGE_SIZE
+    dim = lite0.HEAD_CHANNELS
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
         super().__init__()

@@ -56,7 +56,7 @@ def scenarios(data: TrainingSet, n_folds: int, seed: int) -> Iterator[Scenario]:
 
     First all classes are known: negatives are held out by folder wherever there are two, and the
     probes are never learned from. Then, where two classes remain, each class is left out in turn,
-    or each of `MAX_SETS` sets of classes.
+    or each of `MAX_SETS` sets of classes; but not where the network was tuned on them.
 
     Parameters
     ----------
@@ -67,6 +67,8 @@ def scenarios(data: TrainingSet, n_folds: int, seed: int) -> Iterator[Scenario]:
     """
     folds = deal(data, n_folds, seed, min_folders=2)
     yield _all_known(data, folds)
+    if data.tuned:
+        return
     for left_out in _sets(len(data.classes), seed):
         yield _without(data, folds, left_out)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from outgroup.artifact import Model
 from outgroup.calibration import Budget
 from outgroup.classifier.training import TrainingReport
+from outgroup.classifier.tuner import Tuned, Tuner
 from outgroup.datasets import Skipped
 from outgroup.embeddings import Embedder
 from outgroup.images import ImageSource
@@ -22,7 +23,8 @@ if TYPE_CHECKING:  # slow to import, and prediction does without
 class Learned(NamedTuple):
     """A fitted model, what became of the images, their fingerprint, and why this strategy.
 
-    The training set is what the model would be learned from anew, with more negatives.
+    The training set is what the model would be learned from anew, with more negatives. There is a
+    comparison if the strategy was chosen by one, and a network if it was tuned.
     """
 
     model: Model
@@ -30,6 +32,7 @@ class Learned(NamedTuple):
     fingerprint: str
     comparison: Comparison | None = None
     training_set: TrainingSet | None = None
+    tuned: Tuned | None = None
 
 
 class Way(NamedTuple):
@@ -56,6 +59,10 @@ class Means:
         Whether to show a progress bar; None: if there is a terminal.
     keep_suspects : bool
         Whether images of a pool are learned from that look like a class.
+    threads : int or None
+        Images in work at a time; None: one for each usable core.
+    tuner : Tuner or None
+        What tunes the network first; only where an image has one class.
     """
 
     embedder: Embedder
@@ -63,10 +70,15 @@ class Means:
     seed: int
     progress: bool | None
     keep_suspects: bool = False
+    threads: int | None = None
+    tuner: Tuner | None = None
 
 
 class Task(ABC):
     """What there is to learn of an image; `data`, `other`, `pool`: as for `ImageClassifier.fit`."""
+
+    #: Whether the network can be tuned for it.
+    tunes: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, way: Way) -> None:

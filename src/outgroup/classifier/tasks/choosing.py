@@ -10,7 +10,29 @@ from outgroup.classifier.tasks.columns import ClassInEachColumn
 from outgroup.classifier.tasks.labels import AnyNumberOfLabels
 from outgroup.classifier.tasks.mapped import Mapped
 from outgroup.classifier.tasks.one_class import OneClass
+from outgroup.classifier.tuner import Tuner
 from outgroup.errors import InvalidParameterError
+
+
+def checked_tuner(tuner: Tuner | None, task: Task) -> Tuner | None:
+    """Return the tuner.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it is none, or the network can't be tuned for the task.
+    """
+    if tuner is None or (task.tunes and hasattr(tuner, "tune")):
+        return tuner
+    if not hasattr(tuner, "tune"):
+        raise InvalidParameterError(
+            f"The 'finetune' parameter must be a FineTune or None. Got {tuner!r} instead. Write "
+            "from outgroup.finetune import FineTune."
+        )
+    raise InvalidParameterError(
+        "The 'finetune' parameter must be None with 'multi_label', 'multi_output' or 'map'. Got "
+        f"{tuner!r} instead. The network is tuned where each image has one class."
+    )
 
 
 def choose_task(

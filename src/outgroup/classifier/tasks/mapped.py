@@ -25,6 +25,8 @@ class Mapped(OneClass):
         The column of the labels in a table; None: "label".
     """
 
+    tunes = False
+
     def __init__(self, names: NameMap, columns: tuple[str, ...] | None = None) -> None:
         super().__init__(columns)
         self.names = names

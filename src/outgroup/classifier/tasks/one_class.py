@@ -9,8 +9,10 @@ from outgroup.classifier.learning import root_of, training_samples, warned
 from outgroup.classifier.negatives import embedded_garbage, told_apart
 from outgroup.classifier.purging import purged
 from outgroup.classifier.tasks.base import Learned, Means, Task, Way, unreadable
+from outgroup.classifier.tasks.tuned import clean_rows, on_tuned_network
 from outgroup.classifier.training import TrainingReport, prepare
 from outgroup.contamination import Contamination
+from outgroup.classifier.tuner import Tuned
 from outgroup.datasets import Samples, Skipped, load_samples
 from outgroup.embeddings import ProgressBar
 from outgroup.errors import InvalidDataError
@@ -33,6 +35,8 @@ class OneClass(Task):
         The column of the labels in a table; None: "label".
     """
 
+    tunes = True
+
     def __init__(self, columns: tuple[str, ...] | None = None) -> None:
         self.table = {} if columns is None else {"label_column": columns[0]}
 
@@ -46,7 +50,7 @@ class OneClass(Task):
         """See `Task.fit`."""
         from outgroup.selection import select_strategy
 
-        training_set, report, fingerprint, found, said = self.load(data, other, pool, means)
+        training_set, report, fingerprint, found, said, tuned = self.load(data, other, pool, means)
         with ProgressBar(100, means.progress, what="comparing, %") as bar:
             chosen, comparison, rows = select_strategy(
                 way.strategy,
@@ -59,14 +63,15 @@ class OneClass(Task):
             )
         model = fit_model(training_set, chosen, means.budget, seed=means.seed, rows=rows)
         said += suspicious(training_set, model, root_of(data), found)
-        return Learned(model, warned(report, said), fingerprint, comparison, training_set)
+        report = warned(report, said)
+        return Learned(model, report, fingerprint, comparison, training_set, tuned)
 
     def compare(
         self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
     ) -> tuple[Comparison, TrainingReport]:
         """See `Task.compare`."""
         lineup = checked_lineup(lineup)
-        training_set, report, _, found, said = self.load(data, other, pool, means)
+        training_set, report, _, found, said, _ = self.load(data, other, pool, means)
         said += suspicious(training_set, None, root_of(data), found)
         return compare_one(training_set, lineup, means), warned(report, said)
 
@@ -107,15 +112,23 @@ class OneClass(Task):
 
     def load(
         self, data: Any, other: Any, pool: Any, means: Means
-    ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None, list[str]]:
-        """Return what `purged` does, with what is odd about how the images were given."""
+    ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None, list[str], Tuned | None]:
+        """Return what `purged` does, what is odd about the images, and the network if tuned."""
         samples, names, pooled, drawn, said = training_samples(
             data, other, pool, means.embedder, means.seed, **self.table
         )
         embeddings = means.embedder.embed(samples.sources)
         probes = embedded_garbage(means.embedder, means.seed)
         prepared = prepare(samples, embeddings, names, probes, pooled=pooled)
-        return *purged(prepared, means.seed, means.keep_suspects, drawn), said
+        training_set, report, printed, found = purged(
+            prepared, means.seed, means.keep_suspects, drawn
+        )
+        tuned = None
+        if means.tuner is not None:
+            clean = clean_rows(samples, embeddings.digests, prepared, report)
+            samples, names = samples.subset(clean), [names[i] for i in clean]
+            tuned, training_set, report, printed = on_tuned_network(samples, names, report, means)
+        return training_set, report, printed, found, said, tuned
 
 
 def checked_lineup(lineup: Sequence[str] | None) -> Sequence[str]:

@@ -1,0 +1,147 @@
+"""`FineTune`: what `ImageClassifier` is given to tune its network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from outgroup.backbones import Backbone, cache_folder
+from outgroup.classifier.tuner import Tuned
+from outgroup.datasets import Samples
+from outgroup.errors import BackboneError, InvalidParameterError
+from outgroup.finetune.plan import Plan
+from outgroup.images import Preprocessing
+
+if TYPE_CHECKING:
+    from outgroup.finetune.network import TunableNetwork
+
+LITE0 = "efficientnet-lite0"
+
+
+@dataclass(frozen=True)
+class FineTune(Plan):
+    """Tune the network on some of the images; the others teach and calibrate what says "other".
+
+    Parameters
+    ----------
+    unfreeze, objective, augment, balance, epochs, warm_up, patience, batch, ratio, learning_rate, \
+decay, variants, hold_out
+        See `Plan`.
+    network : "timm:NAME", nn.Module or None, default=None
+        Another network than the bundled one: of timm, pretrained; or any module that takes
+        normalised images and gives embeddings (tuned in place).
+    preprocessing : Preprocessing or None
+        Of a module's images.
+    device : str, default="auto"
+        Of torch; "auto": the GPU if there is one.
+    resume : bool, default=True
+        Whether an interrupted training goes on where it was, when the same is asked for again.
+
+    Raises
+    ------
+    InvalidParameterError
+        If a parameter can't be used as given.
+
+    Examples
+    --------
+    >>> from outgroup import ImageClassifier
+    >>> clf = ImageClassifier(finetune=FineTune(unfreeze="half", augment=["geometric", "mixup"]))
+    >>> clf.fit("photos", other=["lookalikes", "odds_and_ends"])  # doctest: +SKIP
+    """
+
+    network: Any = field(default=None, compare=False)
+    preprocessing: Preprocessing | None = None
+    device: str = "auto"
+    resume: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        named = isinstance(self.network, str)
+        if named and not (self.network.startswith("timm:") and len(self.network) > len("timm:")):
+            raise InvalidParameterError(
+                "The 'network' parameter must be 'timm:NAME', a module, or None for the bundled "
+                f"network. Got {self.network!r} instead."
+            )
+        is_module = self.network is not None and not named
+        if is_module != (self.preprocessing is not None):
+            raise InvalidParameterError(
+                "The 'preprocessing' parameter must be a Preprocessing with a module of one's own, "
+                f"and None without. Got {self.preprocessing!r} instead."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON-ready values, and the name of a network of timm."""
+        plan = {f.name: getattr(self, f.name) for f in fields(Plan)}
+        plan["augment"] = list(self.augment)
+        return {**plan, "network": self.network if isinstance(self.network, str) else None}
+
+    def tune(
+        self,
+        samples: Samples,
+        collections: Sequence[str],
+        backbone: Backbone,
+        *,
+        seed: int,
+        threads: int | None,
+        progress: bool | None,
+    ) -> Tuned:
+        """See `outgroup.classifier.tuner.Tuner`.
+
+        Raises
+        ------
+        MissingExtraError
+            If torch is not installed.
+        BackboneError
+            If the network can't be tuned.
+        InvalidDataError
+            If there are too few images, or no negatives.
+        """
+        from outgroup.finetune.tuning import tune_backbone
+
+        network, preprocessing, name = self._open(backbone)
+        return tune_backbone(
+            network,
+            preprocessing,
+            backbone,
+            name,
+            self,
+            samples,
+            collections,
+            seed=seed,
+            threads=threads,
+            progress=progress,
+            device=self._device(),
+            folder=self._folder(),
+        )
+
+    def _open(self, backbone: Backbone) -> tuple[TunableNetwork, Preprocessing, str]:
+        from outgroup.backbones.efficientnet_lite0 import load_weights
+        from outgroup.finetune.foreign import ModuleNetwork, network_from_timm
+        from outgroup.finetune.network import Lite0
+
+        if isinstance(self.network, str):
+            found = network_from_timm(self.network.removeprefix("timm:"))
+            return found, found.preprocessing, self.network
+        if self.network is not None:
+            assert self.preprocessing is not None
+            module = ModuleNetwork(self.network, self.preprocessing)
+            return module, self.preprocessing, type(self.network).__name__
+        if backbone.name != LITE0:
+            raise BackboneError(
+                f"The network {backbone.name!r} is an ONNX file, which can't be tuned. Take "
+                f"{LITE0!r}, or give FineTune the network as 'timm:NAME' or as a module."
+            )
+        return Lite0(load_weights()), backbone.preprocessing, LITE0
+
+    def _device(self) -> str:
+        from outgroup.finetune._torch import torch
+
+        if self.device != "auto":
+            return self.device
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+    def _folder(self) -> Path | None:
+        return Path(os.fspath(cache_folder())) / "finetune" if self.resume else None
