@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from outgroup.calibration import Budget
 from outgroup.datasets.values import is_missing
 from outgroup.errors import DataWarning, InvalidDataError
+from outgroup.given_outputs import GivenOutputsClassifier, from_outputs
 from outgroup.model import OpenSetModel, fit_model
 from outgroup.predictions import Predictions
 from outgroup.selection import select_strategy
@@ -164,6 +166,79 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.threshold_ = self.model_.threshold
         self.certificate_ = self.model_.certificate
         return self
+
+    @classmethod
+    def from_outputs(
+        cls,
+        features: ArrayLike,
+        logits: ArrayLike,
+        y: ArrayLike,
+        *,
+        classes: Sequence[Any] | None = None,
+        other: tuple[ArrayLike, ArrayLike] | None = None,
+        groups: Sequence[str | None] | None = None,
+        strategy: str = "blend",
+        probabilities: Literal["softmax", "sigmoid"] = "softmax",
+        max_known_rejected: float | Literal["auto"] | None = "auto",
+        max_other_accepted: float | None = None,
+        confidence: float = 0.95,
+        n_folds: int = 5,
+        random_state: int = 0,
+    ) -> GivenOutputsClassifier:
+        """Give a network that is trained already a calibrated "other".
+
+        The class is the one that the network says; what it gives for images that it has *not* been
+        trained on teaches how far known ones go, and lays the threshold.
+
+        Parameters
+        ----------
+        features : array-like of shape (n, d)
+            What the network's last layer reads, for held-out images.
+        logits : array-like of shape (n, K)
+            What it says of them, a column for each class.
+        y : array-like of shape (n,)
+            Their classes; None means other.
+        classes : sequence or None
+            The class of each column; None: those in `y`, sorted.
+        other : (features, logits) or None
+            Of more negatives.
+        groups : sequence of (str or None) or None
+            As for `fit`.
+        strategy : str, default="blend"
+            One with a head, such as "blend", "softmax:energy" or "detector:knn".
+        probabilities : {"softmax", "sigmoid"}, default="softmax"
+            What makes probabilities of the logits.
+        max_known_rejected, max_other_accepted, confidence, n_folds, random_state
+            As for the constructor.
+
+        Returns
+        -------
+        GivenOutputsClassifier
+            With ``predict(features, logits)``.
+
+        Examples
+        --------
+        >>> rng = np.random.default_rng(0)
+        >>> y = np.repeat(["cat", "dog"], 100)
+        >>> features = rng.normal(0, 1, (200, 8)) + 5 * np.eye(8)[np.repeat([0, 1], 100)]
+        >>> clf = OpenSetClassifier.from_outputs(features, features[:, :2], y)
+        >>> new = np.array([[5.0, 0, 0, 0, 0, 0, 0, 0], [0, 5, 9, 0, 0, 0, 0, 0]])
+        >>> clf.predict(new, new[:, :2])
+        array(['cat', None], dtype=object)
+        """
+        return from_outputs(
+            features,
+            logits,
+            y,
+            classes=classes,
+            other=other,
+            groups=groups,
+            strategy=strategy,
+            probabilities=probabilities,
+            budget=Budget(max_known_rejected, max_other_accepted, confidence),
+            n_folds=n_folds,
+            seed=random_state,
+        )
 
     def predict(self, X: ArrayLike) -> NDArray[np.object_]:
         """Return the class of each row, None for other.

@@ -36,15 +36,12 @@ class Tuned:
         Rows of the samples that had no part in it. What says "other" is learned from these alone,
         and so is the threshold: the network would find images that it was tuned on too known.
     info : dict
-        How it was tuned, JSON-ready; kept in the model file.
-    sentence : str
-        The same in plain words.
+        How it was tuned, JSON-ready, with a "sentence" in plain words; kept in the model file.
     """
 
     backbone: Backbone
     unseen: list[int]
     info: dict[str, Any]
-    sentence: str
 
 
 class Tuner(Protocol):

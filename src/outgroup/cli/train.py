@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from outgroup.cli import inputs as several_inputs
-from outgroup.cli import options, several
+from outgroup.cli import options, several, tuning
 from outgroup.cli.output import LISTED, print_json, results, table, tell_left_out
 from outgroup.errors import InvalidParameterError
 
@@ -38,6 +38,13 @@ def train(
     multi_output: options.MultiOutput = False,
     label_column: options.LabelColumns = None,
     backbone: options.BackboneName = "efficientnet-lite0",
+    finetune: tuning.Finetune = False,
+    unfreeze: tuning.Unfreeze = None,
+    epochs: tuning.Epochs = None,
+    objective: tuning.Objective = None,
+    augment: tuning.Augment = None,
+    balance: tuning.Balance = None,
+    network: tuning.Network = None,
     seed: options.Seed = 0,
     no_cache: options.NoCache = False,
     no_paths: Annotated[
@@ -94,6 +101,15 @@ def train(
         label_columns=label_column or None,
         map=options.name_map(map),
         keep_suspects=keep_suspects,
+        finetune=tuning.fine_tune(
+            finetune,
+            unfreeze=unfreeze,
+            epochs=epochs,
+            objective=objective,
+            augment=augment,
+            balance=balance,
+            network=network,
+        ),
         seed=seed,
         cache=not no_cache,
     )
@@ -109,6 +125,7 @@ def _report(classifier: ImageClassifier, out: Path, json: bool, shown: bool) -> 
     assert report is not None
     tell_left_out(report)
     model, comparison = contents.model, classifier.comparison
+    tuned = contents.training.options.get("finetune")
     if json:
         print_json(
             {
@@ -116,6 +133,7 @@ def _report(classifier: ImageClassifier, out: Path, json: bool, shown: bool) -> 
                 "strategy": model.strategy.name,
                 "choice": None if comparison is None else asdict(comparison.choice),
                 "backbone": contents.backbone.name,
+                "finetune": tuned,
                 "classes": report.class_counts,
                 "n_others": report.n_others,
                 "threshold": model.threshold,
@@ -145,6 +163,9 @@ def _report(classifier: ImageClassifier, out: Path, json: bool, shown: bool) -> 
         console.print(report.pool.sentence)
         if report.pool.found.suspects and not shown:
             console.print("To see them: --suspects FILE.html.")
+    if tuned is not None:
+        console.print(tuned["sentence"])
+        console.print()
     console.print(f"Strategy: {model.strategy.name} ({model.strategy.summary}).")
     if comparison is not None:
         console.print(f"Chosen by what it does to unseen kinds. {comparison.choice.reason}")

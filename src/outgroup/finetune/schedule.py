@@ -52,12 +52,11 @@ def epoch_batches(
     """
     rows = known[oversampled(y[known])] if oversample else known
     rows = rows[rng.permutation(len(rows))]
-    n_batches = math.ceil(len(rows) / size)
-    total = round(ratio * len(rows))
-    drawn = _draw(negatives, total, rng)
-    for i in range(n_batches):
-        of_batch = drawn[round(i * total / n_batches) : round((i + 1) * total / n_batches)]
-        yield np.concatenate([rows[i * size : (i + 1) * size], of_batch])
+    drawn = _draw(negatives, round(ratio * len(rows)), rng)
+    for begin in range(0, len(rows), size):
+        end = min(begin + size, len(rows))
+        of_batch = drawn[round(ratio * begin) : round(ratio * end)]
+        yield np.concatenate([rows[begin:end], of_batch])
 
 
 def _draw(collections: Sequence[Rows], n: int, rng: np.random.Generator) -> Rows:

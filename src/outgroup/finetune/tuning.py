@@ -138,7 +138,7 @@ def tune_backbone(
     )
     seen = {chosen.rows[i] for i in used}
     unseen = [row for row in range(len(samples)) if row not in seen]
-    return Tuned(backbone, unseen, _info(plan, chosen, history), _sentence(plan, chosen, history))
+    return Tuned(backbone, unseen, _info(plan, chosen, history))
 
 
 def choose_rows(
@@ -243,6 +243,7 @@ def _info(plan: Plan, chosen: Chosen, history: History) -> dict[str, Any]:
         "n_others_watched": _n_others(chosen, WATCHED),
         "epochs": history.epochs,
         "best_epoch": history.best,
+        "sentence": _sentence(plan, chosen, history),
     }
 
 

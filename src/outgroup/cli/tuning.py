@@ -1,0 +1,102 @@
+"""Options of ``train`` that tune the network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from outgroup.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from outgroup.finetune import FineTune
+
+PANEL = "Tuning the network (needs the extra torch)"
+
+Finetune = Annotated[
+    bool,
+    typer.Option(
+        "--finetune",
+        help="Tune the network on half of the images first; the other half lays the threshold.",
+        rich_help_panel=PANEL,
+    ),
+]
+Unfreeze = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PART", help="What of it learns: last, half or all.", rich_help_panel=PANEL
+    ),
+]
+Epochs = Annotated[
+    int | None, typer.Option(metavar="N", help="Most epochs.", rich_help_panel=PANEL)
+]
+Objective = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="sigmoid, other-class, outlier-exposure, focal-softmax, focal-sigmoid or "
+        "objectosphere; focal-sigmoid,gamma=1.",
+        rich_help_panel=PANEL,
+    ),
+]
+Augment = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAMES",
+        help="Some of geometric, colour, randaugment, mixup and cutmix, with commas between.",
+        rich_help_panel=PANEL,
+    ),
+]
+Balance = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOW", help="Rare classes: weights, oversample or none.", rich_help_panel=PANEL
+    ),
+]
+Network = Annotated[
+    str | None,
+    typer.Option(
+        metavar="timm:NAME",
+        help="Another network than the bundled one, if timm is installed.",
+        rich_help_panel=PANEL,
+    ),
+]
+
+
+def fine_tune(finetune: bool, **given: str | int | None) -> FineTune | None:
+    """Return how to tune the network, None if that was not asked for.
+
+    Parameters
+    ----------
+    finetune : bool
+        Whether it was.
+    **given
+        Fields of `FineTune` as they stand on the command line; None: its own default.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is an option without ``--finetune``, or one can't be used as given.
+    MissingExtraError
+        If torch is not installed.
+
+    Examples
+    --------
+    >>> fine_tune(True, unfreeze="half", augment="geometric, mixup", balance="none").augment
+    ('geometric', 'mixup')
+    """
+    options: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    if not finetune:
+        if options:
+            raise InvalidParameterError(
+                f"The '--{next(iter(options))}' parameter must stand beside --finetune. Got it "
+                "without. Add --finetune, or leave it out."
+            )
+        return None
+    from outgroup.finetune import FineTune, _torch  # noqa: F401  # says which extra is missing
+
+    if isinstance(options.get("augment"), str):
+        options["augment"] = [name.strip() for name in str(options["augment"]).split(",")]
+    if options.get("balance") == "none":
+        options["balance"] = None
+    return FineTune(**options)  # type: ignore[arg-type]
