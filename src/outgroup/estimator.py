@@ -222,7 +222,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         >>> y = np.repeat(["cat", "dog"], 100)
         >>> features = rng.normal(0, 1, (200, 8)) + 5 * np.eye(8)[np.repeat([0, 1], 100)]
         >>> clf = OpenSetClassifier.from_outputs(features, features[:, :2], y)
-        >>> new = np.array([[5.0, 0, 0, 0, 0, 0, 0, 0], [0, 5, 9, 0, 0, 0, 0, 0]])
+        >>> new = np.array([[5.0, 0, 0, 0, 0, 0, 0, 0], [0, 1, 9, 0, 0, 0, 0, 0]])
         >>> clf.predict(new, new[:, :2])
         array(['cat', None], dtype=object)
         """

@@ -166,4 +166,6 @@ def _with_given_head(strategy: Strategy, probabilities: str) -> Strategy:
         )
     parts = {name: getattr(strategy, name) for name in strategy.parts if name != "head"}
     given = {**strategy.given(), "layers": ("logits",)}
-    return type(strategy)(head=HEADS[probabilities](), **given, **parts)
+    cls: type[Any] = type(strategy)
+    given_head: Strategy = cls(head=HEADS[probabilities](), **given, **parts)
+    return given_head
