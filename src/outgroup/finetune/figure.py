@@ -27,10 +27,13 @@ class OpenSetFigure:
     confused : float
         1 minus the area under the ROC curve, the mean likewise: it still tells two networks apart
         of which neither accepts any.
+    loss : float
+        The objective on the same images: it still does where all are told apart.
     """
 
     accepted: float
     confused: float
+    loss: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""
@@ -38,7 +41,7 @@ class OpenSetFigure:
 
 
 def open_set_figure(
-    known: NDArray[Any], others: NDArray[Any], collections: Sequence[str]
+    known: NDArray[Any], others: NDArray[Any], collections: Sequence[str], loss: float
 ) -> OpenSetFigure:
     """Return the figure for other-scores, higher = more other.
 
@@ -48,10 +51,13 @@ def open_set_figure(
         Scores of watched known images and negatives.
     collections : sequence of str, length m
         Collection of each negative.
+    loss : float
+        Mean loss of the watched images.
 
     Examples
     --------
-    >>> found = open_set_figure(np.arange(20.0), np.array([5.0, 25, 25, 30]), ["a", "a", "b", "b"])
+    >>> others, names = np.array([5.0, 25, 25, 30]), ["a", "a", "b", "b"]
+    >>> found = open_set_figure(np.arange(20.0), others, names, loss=0.1)
     >>> found.accepted, found.confused
     (0.25, 0.18125)
     """
@@ -60,4 +66,5 @@ def open_set_figure(
     return OpenSetFigure(
         round(float(np.mean([fpr_at_tpr(known, part, KEPT) for part in parts])), 12),
         round(float(np.mean([1.0 - auroc(known, part) for part in parts])), 12),
+        loss,
     )

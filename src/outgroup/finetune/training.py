@@ -73,7 +73,7 @@ class History:
     Parameters
     ----------
     epochs : list of dict
-        "loss", and the `OpenSetFigure` of the watched images.
+        "loss" of the training, and the `OpenSetFigure` of the watched images.
     best : int
         The epoch whose weights are kept; 0 is the frozen network with its trained head.
     """
@@ -84,7 +84,7 @@ class History:
     def figure(self, number: int) -> OpenSetFigure:
         """Return the figure of an epoch."""
         row = self.epochs[number]
-        return OpenSetFigure(row["accepted"], row["confused"])
+        return OpenSetFigure(row["accepted"], row["confused"], row["watched_loss"])
 
 
 def train(
@@ -131,6 +131,13 @@ def train(
             write_checkpoint(checkpoint, {"key": key, **run.state()})
     run.take_best()
     return run.history
+
+
+def described(figure: OpenSetFigure) -> dict[str, float]:
+    """Return a figure as a row of `History.epochs`."""
+    values = figure.to_dict()
+    values["watched_loss"] = values.pop("loss")
+    return values
 
 
 class _Run:
@@ -205,7 +212,7 @@ class _Run:
         if self.done < plan.warm_up:
             return
         figure = self._figure()
-        self.history.epochs.append({"loss": total / self.steps, **figure.to_dict()})
+        self.history.epochs.append({"loss": total / self.steps, **described(figure)})
         if len(self.history.epochs) == 1 or figure < self.history.figure(self.history.best):
             self.history.best = len(self.history.epochs) - 1
             self.best = self._weights()
@@ -286,17 +293,24 @@ class _Run:
     def _figure(self) -> OpenSetFigure:
         """Return the figure of the watched images."""
         self.network.eval()
-        parts = []
-        watched = self.data.watched
+        scored, lost = [], []
+        watched, y = self.data.watched, torch.from_numpy(self.data.y)
         with torch.no_grad():
             for begin in range(0, len(watched), CHUNK):
-                x = self.data.inputs.plain(watched[begin : begin + CHUNK]).to(self.device)
+                rows = watched[begin : begin + CHUNK]
+                targets = target_rows(y[rows], self.data.n_classes).to(self.device)
+                x = self.data.inputs.plain(rows).to(self.device)
                 features = self.network(x, self.data.inputs.start)["last"]
-                score = self.objective.other_score(self.head(features), features)
-                parts.append(score.double().cpu().numpy())
-        scores, known = np.concatenate(parts), self.data.y[watched] >= 0
+                logits = self.head(features)
+                scored.append(self.objective.other_score(logits, features).double().cpu().numpy())
+                lost.append(self.objective.loss(logits, features, targets).double().cpu().numpy())
+        scores, losses = np.concatenate(scored), np.concatenate(lost)
+        known = self.data.y[watched] >= 0
         return open_set_figure(
-            scores[known], scores[~known], self.data.collections[watched][~known].tolist()
+            scores[known],
+            scores[~known],
+            self.data.collections[watched][~known].tolist(),
+            loss=float((losses[known].mean() + losses[~known].mean()) / 2),
         )
 
     def _weights(self) -> dict[str, dict[str, torch.Tensor]]:

@@ -9,7 +9,7 @@ from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.selection.auto import AUTO, choose_strategy, settle
 from outgroup.selection.compare import Progress, compare_and_keep
 from outgroup.selection.comparison import Comparison
-from outgroup.selection.lineup import AUTO_LINEUP
+from outgroup.selection.lineup import AUTO_LINEUP, DEFAULT
 from outgroup.strategies import FoldedRows, Strategy
 from outgroup.training_set import TrainingSet
 
@@ -30,7 +30,9 @@ def select_strategy(
     Parameters
     ----------
     name : str
-        A name for `choose_strategy`, or "auto".
+        A name for `choose_strategy`, or "auto". Of a network that was tuned on the classes that is
+        the default: there is no unknown left to measure by, for leaving a class out makes none, and
+        held-out negatives are like those that it was tuned to tell apart.
     data : TrainingSet
         Embeddings and labels.
     budget : Budget or None
@@ -52,6 +54,8 @@ def select_strategy(
         What `fit_model` need not do again.
     """
     name = settle(name, len(data.classes))
+    if name == AUTO and data.tuned:
+        name = DEFAULT
     if name != AUTO or head is not None or layers is not None:
         return choose_strategy(name, head, layers), None, None
     comparison, rows = compare_and_keep(
