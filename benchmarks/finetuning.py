@@ -25,7 +25,6 @@ from setting import machine, versions
 
 from outgroup.backbones import get_backbone
 from outgroup.backbones.efficientnet_lite0 import load_weights
-from outgroup.classifier.negatives import GENERATORS
 from outgroup.finetune import Plan
 from outgroup.finetune.inputs import Inputs, compute_inputs
 from outgroup.finetune.network import Lite0
@@ -36,6 +35,7 @@ from outgroup.images import load_image, read_source
 from outgroup.metrics import Rate, fpr_at_tpr
 from outgroup.model import fit_model
 from outgroup.selection import select_strategy
+from outgroup.synthetic import GENERATORS, made_from_nothing
 from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "finetuning.json"
@@ -43,6 +43,7 @@ CLASSES = ("cat", "dog", "giraffe")
 SEEDS = (0, 1, 2)
 FEW_GIRAFFES = 20
 N_PROBES = 16
+GARBAGE = made_from_nothing()
 
 
 class Zoo:
@@ -56,7 +57,7 @@ class Zoo:
         self.part = np.array([p.relative_to(folder).parts[0] for p in paths])
         self.kind = np.array([p.relative_to(folder).parts[1] for p in paths])
         preprocessing = get_backbone("efficientnet-lite0").preprocessing
-        garbage = [draw(N_PROBES, seed=0) for draw in GENERATORS.values()]
+        garbage = [GENERATORS.get(kind)().draw(N_PROBES, seed=0) for kind in GARBAGE]
         self.n = len(paths)
         pixels = np.lib.format.open_memmap(
             work / "zoo.npy",
@@ -80,7 +81,7 @@ class Zoo:
 
     def features(self, network: Lite0) -> dict[str, np.ndarray]:
         """Return the layers of all images, and of garbage behind them."""
-        total = self.n + N_PROBES * len(GENERATORS)
+        total = self.n + N_PROBES * len(GARBAGE)
         found: dict[str, list[np.ndarray]] = {}
         with torch.no_grad():
             for begin in range(0, total, 64):
@@ -128,13 +129,12 @@ class Zoo:
         test: np.ndarray,
     ) -> dict[str, Any]:
         """Fit and calibrate on some rows, and return the figures of the test images."""
-        names = list(GENERATORS)
         probes = {
             kind: {
                 layer: values[self.n + k * N_PROBES : self.n + (k + 1) * N_PROBES]
                 for layer, values in features.items()
             }
-            for k, kind in enumerate(names)
+            for k, kind in enumerate(GARBAGE)
         }
         data = TrainingSet.from_labels(
             {layer: values[rows] for layer, values in features.items()},
