@@ -93,6 +93,16 @@ def test_the_order_of_files_and_an_interruption_change_nothing(
     assert models[0] == models[1]
 
 
+def test_a_second_fit_starts_from_the_network_as_it_was_given(
+    make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    photos = make_folder(tmp_path / "photos", ["blue", "red"], 8)
+    odds = make_folder(tmp_path / "odds", ["grey"], 8)
+    clf = ImageClassifier(strategy="sigmoid", cache=False, finetune=tuner())
+    digests = [clf.fit(photos, other=odds).contents.backbone.digest for _ in range(2)]
+    assert digests[0] == digests[1]
+
+
 def test_copies_groups_and_kinds_of_negatives_stay_on_one_side() -> None:
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (20, 20, 3), dtype=np.uint8) for _ in range(60)]

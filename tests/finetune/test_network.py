@@ -9,7 +9,9 @@ torch = pytest.importorskip("torch", reason="fine-tuning needs torch")
 
 from outgroup.backbones import OnnxBackbone, get_backbone  # noqa: E402
 from outgroup.backbones.efficientnet_lite0 import golden_image, load_weights  # noqa: E402
+from outgroup.finetune.foreign import ModuleNetwork  # noqa: E402
 from outgroup.finetune.network import Lite0  # noqa: E402
+from outgroup.images import Preprocessing  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +104,37 @@ def test_training_leaves_the_statistics_of_batches_alone(
     network(network.normalised(torch.from_numpy(images)))
     for name, value in network.named_buffers():
         assert torch.equal(value, before[name]), name
+
+
+def module_of_ones_own() -> torch.nn.Module:
+    """Two convolutions, and a normalisation at the end."""
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3, stride=2), torch.nn.ReLU()),
+        torch.nn.Conv2d(6, 8, 3),
+        torch.nn.BatchNorm2d(8),
+    )
+
+
+@pytest.mark.parametrize("mean", [(0.0, 0.0, 0.0), (120.0, 115.0, 100.0)])
+def test_a_module_of_ones_own_comes_out_as_onnx(mean: tuple[float, ...]) -> None:
+    preprocessing = Preprocessing(resize=16, crop=16, mean=mean, std=(58.0, 57.0, 57.5))
+    network = ModuleNetwork(module_of_ones_own(), preprocessing).eval()
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8)
+    graph = network.to_onnx()
+    backbone = OnnxBackbone(
+        lambda: graph, name="n", digest="", preprocessing=preprocessing, licence="", source=""
+    )
+    assert_equal(backbone.run(images), by_torch(network, images))
+
+
+@pytest.mark.parametrize(("unfreeze", "n"), [("last", 2), ("half", 2), ("all", 3)])
+def test_part_of_a_module_of_ones_own_is_unfrozen(unfreeze: str, n: int) -> None:
+    network = ModuleNetwork(module_of_ones_own(), Preprocessing(resize=16, crop=16))
+    network.requires_grad_(False)
+    network.unfreeze(network.first_step(unfreeze))
+    steps = network.steps()
+    assert [any(p.requires_grad for p in part[0].parameters()) for part in steps] == [
+        *[False] * (3 - n),
+        *[True] * n,
+    ]

@@ -1,9 +1,11 @@
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from outgroup.component import OTHER, UNSEEN
+from outgroup.selection import select_strategy
 from outgroup.selection.scenarios import MAX_SETS, scenarios
 from outgroup.selection.thinning import thinned
 from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES, SYNTHETIC
@@ -39,6 +41,16 @@ def test_each_class_is_unknown_once_and_known_otherwise() -> None:
         assert set(scenario.unknowns.kind) == {LEFT_OUT}
         assert set(scenario.unknowns.source) == {str(k)}
         np.testing.assert_array_equal(scenario.rows.folds, first.rows.folds)
+
+
+def test_leaving_out_makes_nothing_unknown_where_the_network_was_tuned_on_it() -> None:
+    data = replace(training_set(3, folders=6), tuned=True)
+    assert [scenario.name for scenario in scenarios(data, 3, seed=0)] == ["all classes known"]
+    assert thinned(data, 8).tuned
+    chosen, comparison, _ = select_strategy("auto", data)
+    assert chosen.name == "blend"
+    assert comparison is None
+    assert select_strategy("sigmoid", data)[0].name == "sigmoid"
 
 
 def test_many_classes_are_left_out_in_sets() -> None:

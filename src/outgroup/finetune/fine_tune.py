@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -32,7 +33,7 @@ decay, variants, hold_out
         See `Plan`.
     network : "timm:NAME", nn.Module or None, default=None
         Another network than the bundled one: of timm, pretrained; or any module that takes
-        normalised images and gives embeddings (tuned in place).
+        normalised images and gives embeddings; a copy of it is tuned.
     preprocessing : Preprocessing or None
         Of a module's images.
     device : str, default="auto"
@@ -127,7 +128,7 @@ decay, variants, hold_out
             return found, found.preprocessing, self.network
         if self.network is not None:
             assert self.preprocessing is not None
-            module = ModuleNetwork(self.network, self.preprocessing)
+            module = ModuleNetwork(copy.deepcopy(self.network), self.preprocessing)
             return module, self.preprocessing, type(self.network).__name__
         if backbone.name != LITE0:
             raise BackboneError(

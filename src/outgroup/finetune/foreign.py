@@ -21,7 +21,8 @@ class ModuleNetwork(TunableNetwork):
     """Any module from normalised images to an embedding.
 
     Its steps are its modules with weights in the order in which they were made, those inside an
-    ``nn.Sequential`` one by one.
+    ``nn.Sequential`` one by one. Weights that are in none of these, such as the class token of a
+    vision transformer, are not tuned.
 
     Parameters
     ----------
@@ -58,8 +59,11 @@ class ModuleNetwork(TunableNetwork):
 
     def first_step(self, unfreeze: str) -> int:
         """See `TunableNetwork.first_step`."""
-        n = len(self.steps())
-        return {"last": n - 1, "half": n // 2, "all": 0}[unfreeze]
+        steps = self.steps()
+        # what only scales and shifts, such as a last normalisation, is not much of a part
+        matrices = [any(p.ndim > 1 for p in part[0].parameters()) for part in steps]
+        last = max((i for i, has in enumerate(matrices) if has), default=len(steps) - 1)
+        return {"last": last, "half": len(steps) // 2, "all": 0}[unfreeze]
 
     def forward(self, x: torch.Tensor, start: int = 0) -> dict[str, torch.Tensor]:
         """See `TunableNetwork.forward`; `start` must be 0: it can't be entered midway."""
