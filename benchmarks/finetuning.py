@@ -2,7 +2,8 @@
 
 Usage: ``python benchmarks/finetuning.py ZOO [--threads N]`` where ZOO is as for ``zoo.py``. What
 the frozen layers make of all images is computed once and shared by all runs; ``timed`` is one run
-of the command line from beginning to end. Unknown test images are for reporting alone.
+of the command line from beginning to end. Unknown test images are for reporting alone. ``--docs``
+writes the tables of the last result into docs/finetuning.md, and does nothing else.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ from outgroup.selection import select_strategy
 from outgroup.synthetic import GENERATORS, made_from_nothing
 from outgroup.training_set import TrainingSet
 
-RESULTS = Path(__file__).parent / "results" / "finetuning.json"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "finetuning.json"
+DOCUMENT = ROOT / "docs" / "finetuning.md"
+START, END = "<!-- {}:start -->\n", "<!-- {}:end -->"
 CLASSES = ("cat", "dog", "giraffe")
 SEEDS = (0, 1, 2)
 FEW_GIRAFFES = 20
@@ -272,6 +276,81 @@ def timed(folder: Path, work: Path) -> dict[str, Any]:
     }
 
 
+def tables(found: dict[str, Any]) -> dict[str, str]:
+    """Return the tables of the document by name, as Markdown."""
+    return {
+        "seeds": _seeds(found["compare"]),
+        "imbalanced": _imbalanced(found["imbalanced"]),
+        "calibration": _calibration(found["calibration"]),
+    }
+
+
+def _seeds(compared: list[dict[str, Any]]) -> str:
+    lines = [
+        "| seed | network | known called other | near accepted | near accepted, 95 % of known kept "
+        "| far accepted |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in compared:
+        for name in ("frozen", "frozen, half of the images", "tuned"):
+            got = row[name]
+            said = " | ".join(
+                percent(got[figure])
+                for figure in (
+                    "known_rejected",
+                    "near_accepted",
+                    "near_at_equal_known",
+                    "far_accepted",
+                )
+            )
+            lines.append(f"| {row['seed']} | {name} ({got['strategy']}) | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def _imbalanced(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| seed | network | focal | oversampling | known called other | giraffes called other "
+        "| wrong class | near accepted | near accepted, 95 % of known kept |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    names = {None: "", True: "yes", False: "no"}
+    for row in rows:
+        figures = ("known_rejected", "giraffes_rejected", "wrong_class", "near_accepted")
+        said = " | ".join(percent(row[name]) for name in (*figures, "near_at_equal_known"))
+        network = "frozen" if row["focal"] is None else "tuned"
+        what = f"{names[row['focal']]} | {names[row['oversampling']]}"
+        lines.append(f"| {row['seed']} | {network} | {what} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def _calibration(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        "| seed | calibrated on images kept from tuning | on those tuned on |",
+        "|---|---|---|",
+    ]
+    for row in rows:
+        said = " | ".join(percent(row[name]) for name in ("held out", "naive"))
+        lines.append(f"| {row['seed']} | {said} |")
+    return "\n".join(lines) + "\n"
+
+
+def percent(got: dict[str, Any]) -> str:
+    """Return a share with its 95 % interval."""
+    low, high = got["interval"]
+    return f"{100 * got['value']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def write_document() -> None:
+    """Put the tables of the last result between their marks."""
+    text = DOCUMENT.read_text("utf-8")
+    for name, rows in tables(json.loads(RESULTS.read_text("utf-8"))).items():
+        before, rest = text.split(START.format(name))
+        text = (
+            before + START.format(name) + rows + END.format(name) + rest.split(END.format(name))[1]
+        )
+    DOCUMENT.write_text(text, "utf-8")
+
+
 def tell(row: dict[str, Any]) -> None:
     """Print a row on standard error."""
     print(json.dumps(row), file=sys.stderr, flush=True)
@@ -280,13 +359,19 @@ def tell(row: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path)
+    parser.add_argument("zoo", type=Path, nargs="?")
+    parser.add_argument("--docs", action="store_true", help="write the tables, and nothing else")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--imbalanced-seeds", type=int, default=len(SEEDS))
     parser.add_argument("--limit", type=int, default=None, help="of images, for a trial")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
+    if arguments.docs:
+        write_document()
+        return
+    if arguments.zoo is None:
+        parser.error("give the folder of the zoo")
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     plan = Plan(epochs=arguments.epochs)

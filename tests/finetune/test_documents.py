@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +73,15 @@ def test_the_callback_for_fastai_trains() -> None:
     assert (given["logits"].argmax(1) == given["labels"]).float().mean() > 0.9
     with torch.no_grad():
         assert network(given["negatives"]).amax(1).median() < 0
+
+
+def test_the_tables_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "finetuning.py"
+    if not script.exists():
+        pytest.skip("the benchmarks are not part of a source distribution")
+    monkeypatch.syspath_prepend(str(script.parent))
+    of_script = runpy.run_path(str(script))
+    text = of_script["DOCUMENT"].read_text("utf-8")
+    results = json.loads(of_script["RESULTS"].read_text("utf-8"))
+    for name, rows in of_script["tables"](results).items():
+        assert of_script["START"].format(name) + rows + of_script["END"].format(name) in text
