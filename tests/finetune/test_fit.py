@@ -142,6 +142,7 @@ def test_one_in_so_many_is_held_out_of_each_class(hold_out: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::outgroup.errors.DataWarning")  # the kinds are much alike
 def test_new_known_images_are_rejected_as_often_as_is_said() -> None:
     """Over seeds: a network that overfits, and a threshold from the half that was kept from it."""
     rejected = []
@@ -272,3 +273,23 @@ def test_a_module_that_gives_no_vector_is_refused() -> None:
         ModuleNetwork(torch.nn.Flatten(0), PREPROCESSING)
     with pytest.raises(BackboneError, match="can't be run on an image of 16 pixels"):
         ModuleNetwork(torch.nn.Linear(3, 3000), PREPROCESSING)
+
+
+def test_what_looks_like_a_class_in_the_pool_is_not_tuned_on(
+    make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    photos = make_folder(tmp_path / "photos", ["blue", "red"], 20)
+    odds = make_folder(tmp_path / "odds", ["grey", "yellow"], 12)
+    pool = make_folder(tmp_path / "pool", ["pink"], 24)
+    for path in sorted((photos / "red").iterdir())[:6]:  # copies of known images
+        (pool / f"copy {path.name}").write_bytes(path.read_bytes())
+    clf = ImageClassifier(strategy="sigmoid", cache=False, finetune=tuner())
+    clf.fit(photos, other=odds, pool=pool)
+    assert clf.report is not None
+    assert clf.report.pool is not None
+    assert len(clf.report.pool.copies) == 6
+    info = clf.contents.training.options["finetune"]
+    others = info["n_others_tuned_on"] + info["n_others_watched"] + clf.report.n_others
+    assert others == 24 + 30 - clf.report.pool.n_set_aside
+    known = sum(info["tuned_on"].values()) + sum(info["watched"].values())
+    assert known + sum(clf.report.class_counts.values()) == 40

@@ -14,7 +14,7 @@ from PIL import Image
 from outgroup.artifact import Model, ModelContents, kind_of, load_model, save_model
 from outgroup.backbones import Backbone, get_backbone
 from outgroup.calibration import Budget, Certificate
-from outgroup.classifier.kept_options import kept_options
+from outgroup.classifier.kept_options import contents_of
 from outgroup.classifier.mapped import NameMap
 from outgroup.classifier.tasks import Means, Way, checked_tuner, choose_task
 from outgroup.classifier.training import TrainingReport, path_of
@@ -176,10 +176,8 @@ class ImageClassifier:
         learned = self.task.fit(data, other, pool, way, means)
         self.report, self.comparison = learned.report, learned.comparison
         self._training_set = learned.training_set
-        backbone = backbone if learned.tuned is None else learned.tuned.backbone
-        info = learned.report.info(learned.fingerprint, kept_options(self, learned.tuned))
-        self._contents = ModelContents(backbone, learned.model, info)
-        self._embedder = means.embedder.with_backbone(backbone)
+        self._contents = contents_of(self, learned, backbone)
+        self._embedder = means.embedder.with_backbone(self._contents.backbone)
         return self
 
     def compare(
@@ -302,7 +300,8 @@ class ImageClassifier:
         self, images: Iterable[ImageSource], model: Model, nearest: int
     ) -> Iterator[Prediction]:
         embedder = self._open_embedder()
-        paths: list[str | None] = []
+        # a list is of known length, so that the progress bar knows the end
+        paths = [path_of(image) for image in images] if isinstance(images, list) else []
 
         def noted() -> Iterator[ImageSource]:
             for image in images:
@@ -310,8 +309,6 @@ class ImageClassifier:
                 yield image
 
         sources: Iterable[ImageSource] = images if isinstance(images, list) else noted()
-        if isinstance(images, list):  # of known length, so that the progress bar knows the end
-            paths = [path_of(image) for image in images]
         for embeddings in embedder.stream(sources, chunk=CHUNK):
             n = len(embeddings)
             yield from model.predict(embeddings.layers, paths[:n], embeddings.errors, nearest)
@@ -393,8 +390,7 @@ class ImageClassifier:
         return self.contents.model.predict(embeddings.layers, paths, embeddings.errors, nearest)
 
     def _open_embedder(self) -> Embedder:
-        if self._embedder is None:
-            self._embedder = self._means(self.contents.backbone).embedder
+        self._embedder = self._embedder or self._means(self.contents.backbone).embedder
         return self._embedder
 
     def _means(self, backbone: Backbone) -> Means:

@@ -5,10 +5,21 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from outgroup.artifact import ModelContents
+from outgroup.backbones import Backbone
+from outgroup.classifier.tasks import Learned
 from outgroup.classifier.tuner import Tuned
 
 if TYPE_CHECKING:
     from outgroup.classifier.image_classifier import ImageClassifier
+
+
+def contents_of(classifier: ImageClassifier, learned: Learned, backbone: Backbone) -> ModelContents:
+    """Return what a model file holds of what was learned on a network, tuned or as it came."""
+    if learned.tuned is not None:
+        backbone = learned.tuned.backbone
+    options = kept_options(classifier, learned.tuned)
+    return ModelContents(backbone, learned.model, learned.report.info(learned.fingerprint, options))
 
 
 def kept_options(classifier: ImageClassifier, tuned: Tuned | None = None) -> dict[str, Any]:

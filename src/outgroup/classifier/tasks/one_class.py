@@ -11,8 +11,8 @@ from outgroup.classifier.purging import purged
 from outgroup.classifier.tasks.base import Learned, Means, Task, Way, unreadable
 from outgroup.classifier.tasks.tuned import clean_rows, on_tuned_network
 from outgroup.classifier.training import TrainingReport, prepare
-from outgroup.contamination import Contamination
 from outgroup.classifier.tuner import Tuned
+from outgroup.contamination import Contamination
 from outgroup.datasets import Samples, Skipped, load_samples
 from outgroup.embeddings import ProgressBar
 from outgroup.errors import InvalidDataError
