@@ -293,3 +293,17 @@ def test_what_looks_like_a_class_in_the_pool_is_not_tuned_on(
     assert others == 24 + 30 - clf.report.pool.n_set_aside
     known = sum(info["tuned_on"].values()) + sum(info["watched"].values())
     assert known + sum(clf.report.class_counts.values()) == 40
+
+
+def test_a_tuned_model_is_not_learned_anew_from_images_it_was_tuned_on(
+    tuned: ImageClassifier, photos: Path, odds: Path
+) -> None:
+    from outgroup.classifier.refitting import training_set_of
+
+    data, same = training_set_of(tuned)
+    assert same
+    assert data.tuned
+    assert tuned.report is not None
+    assert len(data.y) == sum(tuned.report.class_counts.values()) + tuned.report.n_others
+    with pytest.raises(InvalidParameterError, match="whose network was tuned"):
+        training_set_of(tuned, photos, odds)

@@ -113,7 +113,7 @@ def train_network(
                     goal = torch.cat([goal, torch.from_numpy(target.others(n_made))])
                 loss = loss_of(target)(network(seen, there, columns), goal)
                 optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
                 optimizer.step()
                 step += 1
                 _average(kept, network.state_dict(), min(preset.average, step / (step + 10)))
@@ -190,7 +190,7 @@ def merge(fusion: str, features: list[Tensor], weights: list[Tensor]) -> Tensor:
     if fusion == "concat":
         total = torch.cat(weighted, dim=1)
     else:
-        total = sum(weighted) / sum(weights).clamp(min=1.0)  # type: ignore[union-attr]
+        total = sum(weighted) / sum(weights).clamp(min=1.0)
     return total
 
 
