@@ -37,8 +37,9 @@ class Actors:
     def __init__(self, ray: Any, make: Callable[[], Callable[[Any], Any]], workers: int) -> None:
         self._ray = ray
         remote = ray.remote(num_cpus=1, max_restarts=-1, max_task_retries=_RETRIES)(_Worker)
-        sent = ray.put(make)
-        self._actors = [remote.remote(sent, _versions()) for _ in range(workers)]
+        #: In a list, so that it is not sent along with each chunk, but fetched when it is needed.
+        self._make = [ray.put((make, _versions()))]
+        self._actors = [remote.remote() for _ in range(workers)]
         self._in_work = [0] * workers
 
     def __enter__(self) -> Actors:
@@ -65,16 +66,10 @@ class Actors:
         window: deque[Any] = deque()
         doing: dict[Any, int] = {}
         for chunk in chunks:
-            # Done or not is known only of what was asked after: this is what frees actors.
-            done, _ = (
-                self._ray.wait(list(doing), num_returns=len(doing), timeout=0)
-                if doing
-                else ((), ())
-            )
-            for reference in done:
+            for reference in self._done(list(doing)):
                 self._in_work[doing.pop(reference)] -= 1
             actor = min(range(len(self._actors)), key=self._in_work.__getitem__)
-            reference = self._actors[actor].call.remote(chunk)
+            reference = self._actors[actor].call.remote(chunk, self._make)
             window.append(reference)
             doing[reference] = actor
             self._in_work[actor] += 1
@@ -83,9 +78,15 @@ class Actors:
         while window:
             yield self._result(window.popleft())
 
+    def _done(self, references: list[Any]) -> list[Any]:
+        if not references:
+            return []
+        done: list[Any] = self._ray.wait(references, num_returns=len(references), timeout=0)[0]
+        return done
+
     def once(self, chunk: Any) -> Any:
         """Return what the function returns for one chunk."""
-        return self._result(self._actors[0].call.remote(chunk))
+        return self._result(self._actors[0].call.remote(chunk, self._make))
 
     def _result(self, reference: Any) -> Any:
         errors = self._ray.exceptions
@@ -93,8 +94,6 @@ class Actors:
             return self._ray.get(reference)
         except errors.RayTaskError as error:  # what the function raised, with a remote traceback
             raise error.cause from error
-        except errors.ActorDiedError as error:
-            raise PoolError(f"A worker could not be used: {_last_line(error)}") from error
         except errors.RayError as error:
             raise PoolError(
                 f"The Ray cluster failed, or a worker died {_RETRIES + 1} times on the same images "
@@ -106,18 +105,26 @@ class Actors:
 class _Worker:
     """What lives in an actor."""
 
-    def __init__(
-        self, make: Callable[[], Callable[[Any], Any]], versions: dict[str, str | None]
-    ) -> None:
-        if _versions() != versions:
-            raise PoolError(
-                f"A worker has {_versions()}, and the process that writes {versions}. Install the "
-                "same versions everywhere."
-            )
-        self._function = make()
+    def __init__(self) -> None:
+        self._function: Callable[[Any], Any] | None = None
 
-    def call(self, chunk: Any) -> Any:
+    def call(self, chunk: Any, make: list[Any]) -> Any:
+        if self._function is None:
+            import ray
+
+            function, versions = ray.get(make[0])
+            _check_versions(versions)
+            self._function = function()
         return self._function(chunk)
+
+
+def _check_versions(versions: dict[str, str]) -> None:
+    for name, there in versions.items():
+        if (here := version(name)) != there:
+            raise PoolError(
+                f"A worker has {name} {here}, and the process that writes has {there}. Install the "
+                "same versions on all machines."
+            )
 
 
 def _versions() -> dict[str, str]:
