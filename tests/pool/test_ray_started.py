@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -32,29 +33,34 @@ def mark() -> str:
 
 
 @pytest.fixture
-def run(mark: str) -> Run:
+def run(mark: str) -> Iterator[Run]:
+    started = []
+
     def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             env={**kept, "OUTGROUP_TEST_MARK": mark, **environment},
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def left(mark: str) -> list[str]:
     """Return the commands of the processes that bear the mark."""
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
-        try:
+        with contextlib.suppress(OSError):  # gone, or of somebody else
             if mark.encode() in environ.read_bytes():
                 found.append((environ.parent / "cmdline").read_text().replace("\0", " ")[:200])
-        except OSError:  # gone, or of somebody else
-            continue
     return found
 
 
@@ -121,6 +127,6 @@ def test_cluster_that_is_not_there_is_named(
         RAY_ADDRESS="127.0.0.1:1",
     )
     _, err = process.communicate(timeout=300)
-    assert process.returncode == 2
+    assert process.returncode == 1
     assert "There is no Ray cluster at '127.0.0.1:1', as RAY_ADDRESS says" in " ".join(err.split())
     assert soon_none_left(mark) == []

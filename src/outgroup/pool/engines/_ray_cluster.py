@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 from outgroup.embeddings import usable_cores
 from outgroup.errors import PoolError
 
+_SECONDS = 5.0  # in which a cluster answers
 _STORE = 2**28  # bytes that an object store has at least
 _STORE_PER_CORE = 2**26  # a few chunks with what came of them
 
@@ -43,15 +45,14 @@ class Cluster:
             options["num_cpus"] = usable_cores()
             options["object_store_memory"] = _STORE + _STORE_PER_CORE * usable_cores()
             options["include_dashboard"] = False
+        else:
+            _reach(address)
         self._ours = True
         try:
             self._ray.init(address=address, **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             self.close()
-            what = "Ray could not be started on this machine"
-            if address != "local":
-                what = f"There is no Ray cluster at {address!r}, as RAY_ADDRESS says"
-            raise PoolError(f"{what} ({error}).") from error
+            raise _no_cluster(address, error) from error
         except BaseException:
             self.close()
             raise
@@ -66,3 +67,21 @@ class Cluster:
         if self._ours:
             self._ours = False
             self._ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """See whether anybody listens: Ray itself waits for minutes, and writes to standard error."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():  # "auto", say
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> PoolError:
+    what = "Ray could not be started on this machine"
+    if address != "local":
+        what = f"There is no Ray cluster at {address!r}, as RAY_ADDRESS says"
+    return PoolError(f"{what} ({error}).")
