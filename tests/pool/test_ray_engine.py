@@ -16,8 +16,10 @@ from PIL import Image
 
 from outgroup import Pool
 from outgroup.backbones import Backbone
+from outgroup.contamination import find_suspects
 from outgroup.errors import BackboneError, InvalidParameterError, PoolError, PoolSourceError
 from outgroup.pool import Incoming
+from outgroup.training_set import TrainingSet
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install outgroup[ray]")
 
@@ -161,6 +163,27 @@ def test_map_keeps_the_order_and_what_it_raises(engine: Engine) -> None:
     assert [next(found) for _ in range(33)] == [i * i for i in range(33)]
     with pytest.raises(BackboneError, match=r"^thirty-three$"):
         next(found)
+
+
+def test_pool_is_purged_of_the_same_images(engine: Engine) -> None:
+    rng = np.random.default_rng(0)
+    y = np.arange(90) % 3
+    known = TrainingSet({"last": rng.normal(size=(90, 16)) + 9 * np.eye(16)[y]}, y, tuple("abc"))
+    pool = (rng.normal(size=(5000, 16)) + 9 * np.eye(16)[5]).astype(np.float16)
+    pool[::500] = (rng.normal(size=(10, 16)) + 9 * np.eye(16)[np.arange(10) % 3]).astype("f2")
+    units = np.arange(5000) // 2
+    sizes = []
+
+    def mapped(make: Callable[[], Any], chunks: Any) -> Iterator[Any]:
+        for found in engine.map(make, chunks):
+            sizes.append(len(found[0] if isinstance(found, tuple) else found))
+            yield found
+
+    here = find_suspects(known, pool, units)
+    there = find_suspects(known, pool, units, mapped=mapped)
+    assert sum(sizes) == 3 * len(pool)
+    assert len({suspect.row for suspect in here.suspects} & {*range(0, 5000, 500)}) >= 5
+    assert there == here
 
 
 @pytest.fixture
