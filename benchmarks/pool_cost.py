@@ -41,6 +41,7 @@ FEW = 100
 SIZES = (10**6, 10**8, 10**9)
 CORES = 64
 MARK = "OUTGROUP_POOL_COST"
+PARTS = ("this process", "workers", "ray")
 WAYS = ("embedding alone", "pool, local", "pool, ray")
 
 
@@ -144,16 +145,12 @@ def measure(folder: Path, n: int, repeats: int) -> dict[str, Any]:
     machine = setting.machine()
     files = sample(folder, n)
     sizes = [Image.open(path).size for path in files]
-    runs = {way: [] for way in WAYS}
-    last: dict[str, dict[str, Any]] = {}
+    runs: dict[str, dict[int, list[dict[str, Any]]]] = {way: {FEW: [], n: []} for way in WAYS}
     for _ in range(repeats):
         for way in WAYS:
-            few, many = (in_process(way, folder, size) for size in (FEW, n))
-            parts = ("this process", "workers", "ray")
-            runs[way].append({part: (many[part] - few[part]) / (n - FEW) for part in parts})
-            last[way] = many
-    # The best of the repeats: whatever else runs can only make it slower.
-    best = {way: min(found, key=lambda one: sum(one.values())) for way, found in runs.items()}
+            for size in (FEW, n):
+                runs[way][size].append(in_process(way, folder, size))
+    last = {way: found[n][-1] for way, found in runs.items()}
     scale = json.loads(SCALE.read_text("utf-8"))
     memory = scale["megabytes_at_most"]["append"]
     images = last["pool, local"]["images"]
@@ -167,9 +164,10 @@ def measure(folder: Path, n: int, repeats: int) -> dict[str, Any]:
         },
         "repeats": repeats,
         "core_seconds_per_image": {
-            way: {part: round(value, 6) for part, value in parts.items()}
-            for way, parts in best.items()
+            way: {part: round(_each(found, part, n), 6) for part in PARTS}
+            for way, found in runs.items()
         },
+        "runs": runs,
         "bytes_per_image": {
             "shards": round(last["pool, local"]["shards"] / images),
             "embeddings": round(last["pool, local"]["embeddings"] / images),
@@ -182,6 +180,12 @@ def measure(folder: Path, n: int, repeats: int) -> dict[str, Any]:
         },
         "writer_bytes_per_image": round((memory["1000000"] - memory["100000"]) / 0.9),
     }
+
+
+def _each(runs: dict[int, list[dict[str, Any]]], part: str, n: int) -> float:
+    """Return seconds for an image, by the quickest of the repeats: others only slow it down."""
+    few, many = (min(float(run[part]) for run in runs[size]) for size in (FEW, n))
+    return max(0.0, (many - few) / (n - FEW))
 
 
 def _version(name: str) -> str:
