@@ -236,11 +236,11 @@ def cost_table(found: dict[str, Any]) -> str:
     local, ray = (seconds(found, way) for way in WAYS[1:])
     for n in SIZES:
         hours, by_ray = n * local / 3600, n * ray / 3600
-        disk = n * sum(found["bytes_per_image"].values()) / 1e9
+        disk = n * sum(found["bytes_per_image"].values()) / 1e12
         memory = found["megabytes"]["pool, ray"] / 1e3 + n * found["writer_bytes_per_image"] / 1e9
         lines.append(
-            f"| 10{_power(n)} | {hours:,.0f} | {by_ray:,.0f} | {by_ray / CORES / 24:,.2f} "
-            f"| {disk:,.0f} GB | {memory:,.1f} GB |"
+            f"| 10{_power(n)} | {hours:,.0f} | {by_ray:,.0f} | {by_ray / CORES / 24:.2g} "
+            f"| {disk:.2g} TB | {memory:,.1f} GB |"
         )
     return "\n".join(lines) + "\n"
 
@@ -250,6 +250,8 @@ def notes(found: dict[str, Any]) -> str:
     machine, images, parts = found["machine"], found["images"], found["core_seconds_per_image"]
     ray = parts["pool, ray"]
     memory = found["megabytes"]
+    tells = ray["ray"] >= 5e-5
+    own = f"{1000 * ray['ray']:.1f} ms" if tells else "too little to tell from starting them"
     lines = [
         f"* Measured on {machine['cores']} cores of an {machine['cpu']} with {images['n']:,} "
         f"photographs of {images['megapixels']:.2f} megapixels and {images['bytes']:,} bytes on "
@@ -257,8 +259,7 @@ def notes(found: dict[str, Any]) -> str:
         f"* The machine was busy (load {machine['load_before'][0]:.1f}), so seconds are those of "
         "the processor and not of the clock.",
         f"* With Ray, an image takes {1000 * ray['this process']:.1f} ms of the process that "
-        f"writes, {1000 * ray['workers']:.1f} ms of a worker and {1000 * ray['ray']:.1f} ms of "
-        "Ray's own processes. So "
+        f"writes and {1000 * ray['workers']:.1f} ms of a worker; Ray's own processes take {own}. So "
         f"{ray['workers'] / ray['this process']:.0f} workers keep one writer busy; more need "
         "another pool.",
         f"* Memory: {memory['pool, local']:,} MB for all threads of a local build, "

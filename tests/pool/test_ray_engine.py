@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ from PIL import Image
 from outgroup import Pool
 from outgroup.backbones import Backbone
 from outgroup.contamination import find_suspects
+from outgroup.embeddings import Embedder
 from outgroup.errors import BackboneError, InvalidParameterError, PoolError, PoolSourceError
 from outgroup.pool import Incoming
 from outgroup.training_set import TrainingSet
@@ -184,6 +186,31 @@ def test_pool_is_purged_of_the_same_images(engine: Engine) -> None:
     assert sum(sizes) == 3 * len(pool)
     assert len({suspect.row for suspect in here.suspects} & {*range(0, 5000, 500)}) >= 5
     assert there == here
+
+
+def test_stream_has_the_same_embeddings(
+    bag: SimpleNamespace, tmp_path: Path, engine: Engine
+) -> None:
+    bag.mixed_bag(tmp_path / "images", 60)
+    images = [one.image for one in everything(bag, tmp_path / "images")]
+    images.insert(20, Image.open(io.BytesIO(half_a_jpeg(bag))))
+    network = bag.QuickNetwork()
+    here = list(Embedder(network, progress=False).stream(images, 25))
+    seen = network.images
+    there = list(engine.embedder(network).stream(images, 25))
+    assert network.images == seen > 0
+    assert [len(table) for table in there] == [len(table) for table in here]
+    assert sum(error is not None for table in here for error in table.errors) > 9
+    for one, other in zip(here, there, strict=True):
+        assert (one.errors, one.digests) == (other.errors, other.digests)
+        for name, rows in one.layers.items():
+            np.testing.assert_array_equal(other.layers[name], rows)
+
+
+def half_a_jpeg(bag: SimpleNamespace) -> bytes:
+    file = io.BytesIO()
+    bag.picture(1, 640, 480).save(file, "JPEG")
+    return file.getvalue()[: len(file.getvalue()) // 2]
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from outgroup.pool.incoming import Incoming
 from outgroup.pool.preparing import Prepared, file_stamp, prepare, storable
 from outgroup.pool.stored_images import StoredForm
 
-_MOST_IMAGES = 16
-_MOST_BYTES = 16 * 2**20
+MOST_IMAGES = 16
+MOST_BYTES = 16 * 2**20
 
 #: An image to compute, or one that there is nothing to compute of.
 Slot: TypeAlias = "Stamped | Prepared"
@@ -86,8 +86,8 @@ class Chunks:
         for incoming, stamp in images:
             slot = self._slot(incoming, stamp)
             slots.append(slot)
-            n_bytes += 0 if isinstance(slot, Prepared) else _size(slot[0].image)
-            if len(slots) >= _MOST_IMAGES or n_bytes >= _MOST_BYTES:
+            n_bytes += 0 if isinstance(slot, Prepared) else image_size(slot[0].image)
+            if len(slots) >= MOST_IMAGES or n_bytes >= MOST_BYTES:
                 yield slots
                 slots, n_bytes = [], 0
         if slots:
@@ -127,7 +127,8 @@ def _nothing_is_known(_digest: str) -> bool:
     return False
 
 
-def _size(image: ImageSource) -> int:
+def image_size(image: ImageSource) -> int:
+    """Return about how many bytes an image takes in memory; 0 for a path."""
     if isinstance(image, Image.Image):
         return 4 * image.width * image.height
     if isinstance(image, np.ndarray):

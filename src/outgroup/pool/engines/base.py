@@ -6,13 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import ClassVar, TypeAlias, TypeVar
+from typing import ClassVar, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from outgroup.backbones import Backbone
+from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidParameterError
+from outgroup.images import ImageSource
 from outgroup.pool.incoming import Incoming
 from outgroup.pool.preparing import Prepared
 from outgroup.pool.stored_images import StoredForm
@@ -46,6 +48,14 @@ class Task:
     form: StoredForm
     is_known: Callable[[str], bool]
     is_new: Callable[[Prepared], bool]
+
+
+class Streams(Protocol):
+    """What embeds a stream of images, as `Embedder.stream` does."""
+
+    def stream(self, sources: Iterable[ImageSource], chunk: int = 256) -> Iterator[Embeddings]:
+        """Yield the rows by the chunk, in the order of the sources."""
+        ...
 
 
 class Engine(ABC):
@@ -109,6 +119,17 @@ class Engine(ABC):
         >>> from outgroup.pool.engines import get_engine
         >>> list(get_engine("local").map(lambda: sum, [[1, 2], [3, 4]]))
         [3, 7]
+        """
+
+    @abstractmethod
+    def embedder(self, backbone: Backbone, threads: int | None = None) -> Streams:
+        """Return what embeds streams of images.
+
+        Parameters
+        ----------
+        backbone : Backbone
+        threads : int or None
+            Threads of this machine, where it is this one that computes.
         """
 
     def close(self) -> None:  # noqa: B027

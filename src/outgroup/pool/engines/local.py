@@ -8,8 +8,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
+from outgroup.backbones import Backbone
 from outgroup.embeddings import Embedder, Embeddings, usable_cores
-from outgroup.pool.engines.base import ENGINES, Chunk, Engine, Result, Row, Stamped, Task
+from outgroup.pool.engines.base import ENGINES, Chunk, Engine, Result, Row, Stamped, Streams, Task
 from outgroup.pool.preparing import Prepared, prepare
 
 _AHEAD = 8  # images in preparation for each thread
@@ -48,6 +49,10 @@ class LocalEngine(Engine):
         function = make()
         for chunk in chunks:
             yield function(chunk)
+
+    def embedder(self, backbone: Backbone, threads: int | None = None) -> Streams:
+        """Return what embeds on the threads of this machine."""
+        return Embedder(backbone, threads=threads, progress=False)
 
 
 class _New:

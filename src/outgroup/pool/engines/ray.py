@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
+from outgroup.backbones import Backbone
 from outgroup.errors import InvalidParameterError, MissingExtraError
 from outgroup.pool.engines._chunks import Chunks, Compute, Computed, Slot
+from outgroup.pool.engines._embedding import EngineEmbedder
 from outgroup.pool.engines._ray_actors import Actors
 from outgroup.pool.engines._ray_cluster import Cluster
-from outgroup.pool.engines.base import ENGINES, Chunk, Engine, Result, Row, Stamped, Task
+from outgroup.pool.engines.base import ENGINES, Chunk, Engine, Result, Row, Stamped, Streams, Task
 from outgroup.pool.preparing import Prepared
 
 
@@ -81,6 +83,10 @@ class RayEngine(Engine):
         """Apply a function to chunks on the actors; see `Engine.map`."""
         with self._actors(make) as actors:
             yield from actors.map(chunks)
+
+    def embedder(self, backbone: Backbone, threads: int | None = None) -> Streams:
+        """Return what embeds on the actors; files are read here."""
+        return EngineEmbedder(self, backbone)
 
     def close(self) -> None:
         """Shut down the cluster if it was started here."""
