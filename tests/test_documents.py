@@ -121,6 +121,21 @@ def test_the_tables_of_the_readme_are_those_of_the_results(
     assert names["START"] + names["table"](results) + names["END"] in README
 
 
+def test_the_numbers_of_the_guide_to_large_pools_are_those_of_the_result(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = ROOT / "benchmarks" / "pool_cost.py"
+    if not path.exists():
+        pytest.skip("the benchmarks are not part of a source distribution")
+    monkeypatch.syspath_prepend(str(path.parent))
+    names = runpy.run_path(str(path))
+    found = json.loads(names["RESULTS"].read_text("utf-8"))
+    guide = names["GUIDE"].read_text("utf-8")
+    for name, section in names["SECTIONS"].items():
+        expected = names["START"].format(name) + section(found) + names["END"].format(name)
+        assert expected in guide
+
+
 def test_the_promises_of_the_readme_are_those_of_the_results() -> None:
     folder = ROOT / "benchmarks" / "results"
     if not folder.exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,13 @@ from PIL import Image
 
 import outgroup
 from outgroup import ImageClassifier, mine
+from outgroup.backbones import Backbone
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
 from outgroup.mining import Effort, Mined
 from outgroup.pool import Incoming
+from outgroup.pool.engines._embedding import EngineEmbedder
+from outgroup.pool.engines.base import Streams
+from outgroup.pool.engines.local import LocalEngine
 
 Picture = Callable[[str, int], Image.Image]
 
@@ -213,3 +218,20 @@ def test_an_archive_is_a_stream(alone: ImageClassifier, odds: Path, tmp_path: Pa
 def test_a_source_without_images_is_refused(alone: ImageClassifier, tmp_path: Path) -> None:
     with pytest.raises(InvalidDataError, match="no image"):
         mine(tmp_path, alone)
+
+
+class Packets(LocalEngine):
+    """This machine, used as a cluster is: by packets of images."""
+
+    def embedder(self, backbone: Backbone, threads: int | None = None) -> Streams:
+        return EngineEmbedder(self, backbone)
+
+
+def test_another_engine_gives_the_same(alone: ImageClassifier, odds: Path) -> None:
+    effort = Effort(300, first=60, refits=1)
+    here, there = (mine(odds, alone, effort, engine=engine) for engine in ("local", Packets()))
+    assert here.read > 0
+    for name in ("read", "unreadable", "repeated", "quarantined", "negatives", "stopped"):
+        assert getattr(there, name) == getattr(here, name)
+    for one, other in zip(here.stages, there.stages, strict=True):
+        assert replace(one, seconds=0.0) == replace(other, seconds=0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,14 @@ class OnnxBackbone(Backbone):
         self._session: Any = None
         self._lock = threading.Lock()
         self.layers = self._probe() if layers is None else dict(layers)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process needs, which may not find a file that is here."""
+        graph = self._graph()
+        return {**self.__dict__, "_graph": partial(bytes, graph), "_session": None, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     def run(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Compute every layer of a batch; see `Backbone.run`."""

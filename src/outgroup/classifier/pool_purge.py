@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from outgroup.contamination import Contamination, find_suspects
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.pool import QUARANTINED, Pool
+from outgroup.pool.engines import Engine, get_engine
 
 #: Why an image is kept that somebody has looked at.
 LOOKED_AT = "looked at: none of the classes"
@@ -45,6 +47,7 @@ def purge(
     *,
     dry_run: bool = False,
     seed: int = 0,
+    engine: str | Engine = "local",
     cache: bool = True,
     progress: bool | None = None,
 ) -> Purged:
@@ -67,6 +70,8 @@ def purge(
         Whether nothing is changed.
     seed : int, default=0
         Seed of the parts that images are dealt into.
+    engine : str or Engine, default="local"
+        What applies the models to the pool, as for `Pool.add`. The result is the same.
     cache : bool, default=True
         Whether embeddings of the known images are kept on disk.
     progress : bool or None
@@ -92,7 +97,12 @@ def purge(
     )
     given = training_samples(data, other)
     known = prepare(given.samples, embedder.embed(given.samples.sources), given.collections).data
-    found = find_suspects(known, opened.mapped("last"), opened.units(), None, seed)
+    with ExitStack() as stack:
+        computes = get_engine(engine)
+        if computes is not engine:
+            stack.enter_context(computes)
+        embeddings, units = opened.mapped("last"), opened.units()
+        found = find_suspects(known, embeddings, units, None, seed, computes.map)
     vouched = {*opened.vouched().tolist()}
     suspects = [suspect for suspect in found.suspects if suspect.row not in vouched]
     records = opened.records([suspect.row for suspect in suspects])

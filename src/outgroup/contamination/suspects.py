@@ -12,6 +12,7 @@ from outgroup.calibration.certificate import percent
 from outgroup.contamination._readout import blocks
 from outgroup.contamination.cut import INNER, cut_level
 from outgroup.contamination.levels import Levels
+from outgroup.contamination.mapped import Map, map_here
 from outgroup.contamination.share import Count, Share, estimate_share
 from outgroup.contamination.views import Views, look
 from outgroup.errors import InfeasibleTargetError, InvalidDataError
@@ -109,6 +110,7 @@ def find_suspects(
     pool_units: NDArray[Any] | None = None,
     pool_paths: Any = None,
     seed: int = 0,
+    mapped: Map = map_here,
 ) -> Contamination:
     """Find images of the known classes among negatives that nobody has looked at.
 
@@ -126,6 +128,8 @@ def find_suspects(
         Where they are from.
     seed : int, default=0
         Seed of the parts that images are dealt into.
+    mapped : Map
+        What applies models to blocks of the pool, such as the ``map`` of an engine.
 
     Returns
     -------
@@ -151,9 +155,8 @@ def find_suspects(
     _check(pool, last)
     known_units, vouched_units = units_in(known, is_known), units_in(known, ~is_known)
     y = known.y[is_known]
-    views = look(
-        last[is_known], y, last[~is_known], pool, known_units, vouched_units, pool_units, seed
-    )
+    units = known_units, vouched_units, pool_units
+    views = look(last[is_known], y, last[~is_known], pool, *units, seed, mapped)
     of_known, of_vouched, of_pool = views
     levels = Levels(of_known.other_score, of_known.label, _weights(known_units))
     at_known, at_vouched, at_pool = (levels(v.other_score, v.label) for v in views)

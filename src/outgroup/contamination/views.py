@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,15 @@ from numpy.typing import NDArray
 
 from outgroup.calibration import assign_folds
 from outgroup.contamination._readout import Readout, blocks
+from outgroup.contamination.mapped import (
+    LinearScores,
+    Map,
+    Nearest,
+    ShapeScores,
+    directions,
+    floats,
+    map_here,
+)
 from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.heads import one_thread
 
@@ -60,6 +70,7 @@ def look(
     vouched_units: NDArray[Any] | None = None,
     pool_units: NDArray[Any] | None = None,
     seed: int = 0,
+    mapped: Map = map_here,
 ) -> tuple[Views, Views, Views]:
     """Look at every image by models that have not seen it.
 
@@ -84,6 +95,8 @@ def look(
         The group of each; None: each image stands alone. Groups are never split.
     seed : int, default=0
         Seed of the parts.
+    mapped : Map
+        What applies models to blocks of the pool.
 
     Returns
     -------
@@ -101,14 +114,18 @@ def look(
         shape = Mahalanobis()
         shapes = [shape.cross_fit(known, y, parts[0])]
         shape.fit(known, y)
-        shapes += [_in_blocks(shape, rows) for rows in (vouched, pool)]
+        shapes += [
+            _joined(on(ShapeScores(shape), _blocks(rows)))
+            for on, rows in ((map_here, vouched), (mapped, pool))
+        ]
         own = np.arange(len(known)) if known_units is None else known_units
         near = [
-            _nearest(rows, known, (own if rows is known else None), own)
-            for rows in (known, vouched, pool)
+            _nearest(known, known, own, own),
+            _nearest(vouched, known, None, own),
+            _nearest(pool, known, None, own, mapped),
         ]
         doubted = shapes[2] <= np.quantile(shapes[0], IN_DOUBT)
-        linear = _linear((known, vouched, pool), y, parts, ~doubted, seed)
+        linear = _linear((known, vouched, pool), y, parts, ~doubted, seed, mapped)
     centred = [_standards(shapes[0]), _standards(near[0][1].mean(axis=1))]
     if linear is not None:
         centred.append(_standards(-linear[0].max(axis=1)))
@@ -134,6 +151,7 @@ def _linear(
     parts: list[NDArray[np.int64]],
     clear: NDArray[np.bool_],
     seed: int,
+    mapped: Map,
 ) -> list[Array] | None:
     """Return the scores of the linear view, None if there is nothing to tell apart."""
     rng = np.random.default_rng(seed)
@@ -144,61 +162,50 @@ def _linear(
         pool = np.sort(rng.choice(pool, room, replace=False))
     if not len(vouched) + len(pool) and y.max() == 0:
         return None
-    learned = np.concatenate([_floats(part) for part in (rows[0], rows[1], rows[2][pool])])
+    learned = np.concatenate([floats(part) for part in (rows[0], rows[1], rows[2][pool])])
     targets = np.concatenate([y, np.full(len(vouched) + len(pool), -1)])
     readout = Readout(learned, targets, np.concatenate([*parts[:2], parts[2][pool]]), PARTS)
-    found = []
-    for part, folds in zip(rows, parts, strict=True):
-        scores = np.empty((len(part), int(y.max()) + 1))
-        for some in blocks(len(part)):
-            scores[some] = readout.scores(_floats(part[some]), folds[some])
-        found.append(scores)
-    return found
-
-
-def _in_blocks(detector: Mahalanobis, rows: NDArray[Any]) -> Array:
-    scores = np.empty(len(rows))
-    for some in blocks(len(rows)):
-        scores[some] = detector.other_score(_floats(rows[some]))
-    return scores
+    return [
+        _joined(on(LinearScores(readout), _blocks(part, folds)), int(y.max()) + 1)
+        for on, part, folds in zip((map_here, map_here, mapped), rows, parts, strict=True)
+    ]
 
 
 def _nearest(
-    rows: NDArray[Any], known: NDArray[Any], units: NDArray[Any] | None, own: NDArray[Any]
+    rows: NDArray[Any],
+    known: NDArray[Any],
+    units: NDArray[Any] | None,
+    own: NDArray[Any],
+    mapped: Map = map_here,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the nearest known rows and their distances, nearest first.
 
     Where `units` are given, the rows are the known ones themselves, and a row of the same unit is
     no neighbour: there may be fewer than `NEIGHBOURS`, so all get as many as the worst has.
     """
-    bank = _directions(_floats(known))
     k = min(NEIGHBOURS, len(known))
     if len(known) > 1:
         largest = int(np.unique(own, return_counts=True)[1].max())
         k = max(1, min(k, len(known) - largest))
     found = np.empty((len(rows), k), dtype=np.int64)
     distances = np.empty((len(rows), k), dtype=np.float32)
-    for some in blocks(len(rows)):
-        cosines = _directions(_floats(rows[some])) @ bank.T
-        if units is not None:
-            cosines[units[some, np.newaxis] == own] = -np.inf
-        nearest = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        values = np.take_along_axis(cosines, nearest, axis=1)
-        order = np.lexsort((nearest, -values), axis=1)
-        found[some] = np.take_along_axis(nearest, order, axis=1)
-        distances[some] = 1.0 - np.take_along_axis(values, order, axis=1)
+    near = Nearest(directions(floats(known)), own, k)
+    given = _blocks(rows) if units is None else _blocks(rows, units)
+    for some, (nearest, far) in zip(blocks(len(rows)), mapped(near, given), strict=True):
+        found[some], distances[some] = nearest, far
     return found, np.maximum(distances, 0.0)
 
 
-def _directions(rows: NDArray[Any]) -> NDArray[Any]:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    directions: NDArray[Any] = rows / np.where(lengths > 0, lengths, 1.0)
-    return directions
+def _blocks(*columns: NDArray[Any]) -> Iterator[tuple[NDArray[Any], ...]]:
+    """Yield some rows of each array at a time."""
+    for some in blocks(len(columns[0])):
+        yield tuple(np.asarray(column[some]) for column in columns)
 
 
-def _floats(rows: NDArray[Any]) -> NDArray[Any]:
-    """Return rows in single precision at least: a pool may keep its embeddings in half."""
-    return rows if rows.dtype.itemsize >= 4 else rows.astype(np.float32)
+def _joined(parts: Iterable[Array], width: int | None = None) -> Array:
+    """Return the rows of all blocks, none at all included."""
+    empty = np.empty((0,) if width is None else (0, width))
+    return np.concatenate([empty, *parts])
 
 
 def _standards(scores: Array) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Sized
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,6 @@ from outgroup.calibration import Budget
 from outgroup.classifier import ImageClassifier
 from outgroup.classifier.refitting import training_set_of, with_contents
 from outgroup.classifier.tasks.base import Way
-from outgroup.embeddings import Embedder
 from outgroup.errors import (
     DataWarning,
     InfeasibleTargetError,
@@ -28,6 +28,7 @@ from outgroup.mining.recipe import Recipe
 from outgroup.mining.streams import StreamError, embedded, given, images_of
 from outgroup.mining.suspects import Suspects
 from outgroup.model import OpenSetModel
+from outgroup.pool.engines import Engine, get_engine
 from outgroup.training_set import TrainingSet
 
 
@@ -46,6 +47,7 @@ def mine(
     suspects: Suspects | None = None,
     before: Mined | None = None,
     seed: int = 0,
+    engine: str | Engine = "local",
     say: Callable[[str], None] | None = None,
 ) -> Mined:
     """Mine a stream of negatives for those that a classifier accepts.
@@ -82,6 +84,8 @@ def mine(
         and nothing that it met counts again. The classifier should be the one that came of it.
     seed : int, default=0
         Seed of the uniform sample, and of the order of a folder.
+    engine : str or Engine, default="local"
+        What embeds the stream, as for `Pool.add`. The result is the same.
     say : callable or None
         Called with lines of progress; None prints them on standard error if it is a terminal.
 
@@ -132,10 +136,13 @@ def mine(
         length=len(images) if isinstance(images, Sized) else None,
         before=None if before is None else before.memory,
     )
-    embedder = Embedder(
-        classifier.contents.backbone, cache=None, threads=classifier.threads, progress=False
-    )
-    mined = _mine(embedded(images, embedder, effort.images), miner, Lines(classifier.progress, say))
+    lines = Lines(classifier.progress, say)
+    with ExitStack() as stack:
+        computes = get_engine(engine)
+        if computes is not engine:
+            stack.enter_context(computes)
+        embedder = computes.embedder(classifier.contents.backbone, classifier.threads)
+        mined = _mine(embedded(images, embedder, effort.images), miner, lines)
     return replace(mined, classifier=_with_model(classifier, recipe, mined))
 
 

@@ -13,11 +13,11 @@ from PIL import Image
 from outgroup.classifier.pool_images import images_of as kept_images
 from outgroup.classifier.pool_images import opened_pool
 from outgroup.classifier.training import path_of
-from outgroup.embeddings import Embedder
 from outgroup.errors import InvalidParameterError
 from outgroup.images import ImageSource
 from outgroup.mining.miner import Batch
 from outgroup.pool import Incoming, Pool
+from outgroup.pool.engines.base import Streams
 from outgroup.pool.sources import open_source
 from outgroup.pool.sources.folder import FolderSource
 
@@ -122,13 +122,13 @@ class ShuffledPool:
                 yield Incoming(image, record.source, record.origin, record.group)
 
 
-def embedded(stream: Iterable[Any], embedder: Embedder, limit: int | None) -> Callable[[], Any]:
+def embedded(stream: Iterable[Any], embedder: Streams, limit: int | None) -> Callable[[], Any]:
     """Return a callable for the next `Batch` of a stream of images, None at its end.
 
     Parameters
     ----------
     stream : iterable of ImageSource or Incoming
-    embedder : Embedder
+    embedder : Streams
     limit : int or None
         Images that are taken at most.
     """

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import accumulate
 
-from outgroup.embeddings import Embedder, Embeddings, ProgressBar, usable_cores
+import numpy as np
+import numpy.typing as npt
+
+from outgroup.backbones import Backbone
+from outgroup.embeddings import ProgressBar
 from outgroup.errors import InvalidDataError, InvalidParameterError, OutgroupError, PoolError
 from outgroup.pool.batch import Dealt, NewImage
+from outgroup.pool.engines import Engine, Task
+from outgroup.pool.engines.base import Row, Stamped
 from outgroup.pool.incoming import Incoming
 from outgroup.pool.index import Index
-from outgroup.pool.preparing import Prepared, file_stamp, prepare, storable
+from outgroup.pool.preparing import Prepared, file_stamp, storable
 from outgroup.pool.records import Added, Unreadable
 from outgroup.pool.schema import DUPLICATE, UNREADABLE
 from outgroup.pool.stored_images import StoredForm
 from outgroup.pool.writing import Writer
 
-_AHEAD = 8  # images in preparation for each thread
-_CHUNK = 16  # embeddings that are taken over at a time
-_MOST_EVENTS = 4096  # what may wait for an embedding before it
 _LISTED = 100  # unreadable files that are named in the result
 
 
 class Building:
     """Adds one source to a pool. Used once.
 
-    The order of the rows is that of the source, whatever the threads do, and what is committed is
-    always a beginning of it. Memory is bounded: a few images a thread, and one batch.
+    The order of the rows is that of the source, whatever the engine does, and what is committed is
+    always a beginning of it. Memory is bounded: what the engine has in work, and one batch.
 
     Parameters
     ----------
@@ -36,8 +39,9 @@ class Building:
         Entered, and not used by anybody else.
     index : Index
         An opening of the index of its own, so that looking up does not wait for a commit.
-    embedder : Embedder
-        Without a cache: the pool is one.
+    engine : Engine
+        What prepares and embeds.
+    backbone : Backbone
     form : StoredForm
         How images are kept.
     name : str
@@ -45,12 +49,19 @@ class Building:
     """
 
     def __init__(
-        self, writer: Writer, index: Index, embedder: Embedder, form: StoredForm, name: str
+        self,
+        writer: Writer,
+        index: Index,
+        engine: Engine,
+        backbone: Backbone,
+        form: StoredForm,
+        name: str,
     ) -> None:
         self._writer = writer
         self._index = index
-        self._embedder = embedder
-        self._form = form
+        self._engine = engine
+        self._task = Task(backbone, form, self._is_known, self._is_new)
+        self._layers = dict(backbone.layers)
         self._name = name
         self._added = Added()
         self._broken: Exception | None = None
@@ -74,20 +85,16 @@ class Building:
         """
         start = time.monotonic()
         self._bar = bar
-        threads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="outgroup-prepare")
+        rows = self._engine.rows(self._incoming(iter(source)), self._task)
         try:
-            self._prepared = self._prepare(threads, iter(source))
-            self._left = True
-            while self._left:
-                for table in self._embedder.stream(self._new_images(), _CHUNK):
-                    self._take(table)
-        except PoolError:  # it can't be written to
-            raise
-        except BaseException:  # Ctrl-C too
+            for row in rows:
+                self._take(row)
+            self._note_up_to_the_next_image()
+        except BaseException:  # Ctrl-C too; does nothing after a commit that failed
             self._writer.commit()
             raise
         finally:
-            threads.shutdown(cancel_futures=True)
+            rows.close()
         self._writer.commit()
         self._added.seconds = time.monotonic() - start
         self._complain()
@@ -105,7 +112,7 @@ class Building:
         if seen == 0:
             raise InvalidDataError(f"{self._name}: there is no image in it.")
 
-    def _incoming(self, source: Iterator[Incoming]) -> Iterator[tuple[Incoming, str | None]]:
+    def _incoming(self, source: Iterator[Incoming]) -> Iterator[Stamped]:
         """Yield what the source gives and is not known by its place alone, until it breaks off."""
         while True:
             try:
@@ -131,37 +138,22 @@ class Building:
         found = self._index.find_place(storable(incoming.source), storable(incoming.origin))
         return found is not None and found[0] == stamp and found[1] != UNREADABLE
 
-    def _prepare(
-        self, threads: ThreadPoolExecutor, source: Iterator[Incoming]
-    ) -> Iterator[Prepared]:
-        """Yield each image prepared, with a few of them in work."""
-        window: deque[Future[Prepared]] = deque()
-        for incoming, stamp in self._incoming(source):
-            window.append(threads.submit(prepare, incoming, stamp, self._form, self._is_known))
-            if len(window) >= _AHEAD * usable_cores():
-                yield window.popleft().result()
-        while window:
-            yield window.popleft().result()
-
     def _is_known(self, digest: str) -> bool:
         return self._index.find_digest(digest) is not None
 
-    def _new_images(self) -> Iterator[bytes]:
-        """Yield the images to embed; end early if much waits behind the last of them."""
-        for prepared in self._prepared:
-            event = self._judge(prepared)
-            if isinstance(event, NewImage):
-                self._pending[event.digest] = (event.source, event.origin)
-                self._events.append(event)
-                self._waiting += 1
-                yield event.jpeg
-            elif event is not None and not self._waiting:
-                self._note(event)
-            elif event is not None:
-                self._events.append(event)
-                if len(self._events) > _MOST_EVENTS:
-                    return
-        self._left = False
+    def _is_new(self, prepared: Prepared) -> bool:
+        """Note what became of an image; say whether it waits for its embedding."""
+        event = self._judge(prepared)
+        if isinstance(event, NewImage):
+            self._pending[event.digest] = (event.source, event.origin)
+            self._events.append(event)
+            self._waiting += 1
+            return True
+        if event is not None and not self._waiting:
+            self._note(event)
+        elif event is not None:
+            self._events.append(event)
+        return False
 
     def _judge(self, prepared: Prepared) -> NewImage | Dealt | None:
         """Say whether an image is new; None if it is known to be there."""
@@ -183,24 +175,25 @@ class Building:
         self._count_there()
         return None
 
-    def _take(self, table: Embeddings) -> None:
-        """Add the next images with their embeddings, and note what came between them."""
-        for i in range(len(table)):
-            self._note_up_to_the_next_image()
-            image = self._events.popleft()
-            assert isinstance(image, NewImage)
-            self._waiting -= 1
-            if (error := table.errors[i]) is not None:
-                del self._pending[image.digest]
-                self._note(Dealt(image.source, image.origin, image.stamp, UNREADABLE, error))
-                continue
-            vectors = {name: rows[i] for name, rows in table.layers.items()}
-            self._added.near_duplicates += self._writer.add(image, vectors)
-            self._added.images += 1
-            self._bar.advance()
-            while len(self._pending) > self._writer.uncommitted + self._waiting:
-                del self._pending[next(iter(self._pending))]
+    def _take(self, row: Row) -> None:
+        """Add the next image with its embedding, after what came before it."""
         self._note_up_to_the_next_image()
+        image = self._events.popleft()
+        assert isinstance(image, NewImage)
+        self._waiting -= 1
+        if isinstance(row, str):
+            del self._pending[image.digest]
+            self._note(Dealt(image.source, image.origin, image.stamp, UNREADABLE, row))
+            return
+        self._added.near_duplicates += self._writer.add(image, self._by_layer(row))
+        self._added.images += 1
+        self._bar.advance()
+        while len(self._pending) > self._writer.uncommitted + self._waiting:
+            del self._pending[next(iter(self._pending))]
+
+    def _by_layer(self, row: npt.NDArray[np.float32]) -> Mapping[str, npt.NDArray[np.float32]]:
+        ends = list(accumulate(self._layers.values()))[:-1]
+        return dict(zip(self._layers, np.split(row, ends), strict=True))
 
     def _note_up_to_the_next_image(self) -> None:
         while self._events and isinstance(self._events[0], Dealt):

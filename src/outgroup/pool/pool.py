@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from outgroup.backbones import Backbone, get_backbone
-from outgroup.embeddings import Embedder, ProgressBar, namespace
+from outgroup.embeddings import ProgressBar, namespace
 from outgroup.errors import InvalidParameterError, PoolError
 from outgroup.pool import files
 from outgroup.pool.building import Building
 from outgroup.pool.creating import make_pool
 from outgroup.pool.drawing import DrawsNegatives
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
+from outgroup.pool.engines import Engine, get_engine
 from outgroup.pool.index import Index
 from outgroup.pool.lock import WriterLock
 from outgroup.pool.records import KEPT, QUARANTINED, STATES, Added, Counts, Record, Unreadable
@@ -291,6 +293,7 @@ class Pool(DrawsNegatives):
         name: str | None = None,
         progress: bool | None = None,
         batch: int = 256,
+        engine: str | Engine = "local",
     ) -> Added:
         """Add what a source gives and is not in the pool yet.
 
@@ -309,6 +312,9 @@ class Pool(DrawsNegatives):
             Whether a progress bar is shown; if standard error is a terminal, if not given.
         batch : int
             Images that are committed together.
+        engine : str or Engine
+            What prepares and embeds: "local", all cores of this machine, or "ray", the machines of
+            a Ray cluster. The pool is the same, to the byte. An engine that is given is not closed.
 
         Returns
         -------
@@ -324,24 +330,27 @@ class Pool(DrawsNegatives):
         PoolSourceError
             If it breaks off or a part of it is damaged. What it gave is added.
         PoolError
-            If another process is writing, the disk is full, or the pool is damaged. What was
-            committed is kept.
+            If another process is writing, the disk is full, the pool is damaged, or the engine
+            fails. What was committed is kept.
         """
         if not isinstance(batch, int) or batch < 1:
             raise InvalidParameterError(
                 f"The 'batch' parameter must be a positive integer. Got {batch!r} instead."
             )
         opened = open_source(source, name)
-        embedder = Embedder(self.network(), progress=False)
+        network = self.network()
         title = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "The source"
         writer = Writer(self.path, self._index, self._shards, self._embeddings, batch)
         look_up = Index(self.path)
-        with writer, ProgressBar(opened.length(), progress) as bar:
-            try:
-                build = Building(writer, look_up, embedder, self.settings.images, title)
-                return build.run(opened, bar)
-            finally:
-                look_up.close()
+        with ExitStack() as stack:
+            stack.callback(look_up.close)
+            computes = get_engine(engine)
+            if computes is not engine:
+                stack.enter_context(computes)
+            stack.enter_context(writer)
+            bar = stack.enter_context(ProgressBar(opened.length(), progress))
+            form = self.settings.images
+            return Building(writer, look_up, computes, network, form, title).run(opened, bar)
 
     def quarantine(self, rows: Rows, reason: str) -> int:
         """Put images into quarantine, on disk when this returns; return how many were not in it.

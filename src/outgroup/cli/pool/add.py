@@ -10,10 +10,11 @@ import typer
 
 from outgroup.cli import options
 from outgroup.cli.output import errors, print_json, printable, results, tell_files
-from outgroup.cli.pool.arguments import Name, PoolPath, Sources
+from outgroup.cli.pool.arguments import EngineName, Name, PoolPath, Sources
 
 if TYPE_CHECKING:
     from outgroup.pool import Added, Pool
+    from outgroup.pool.engines import Engine
     from outgroup.pool.sources import PoolSource
 
 
@@ -22,21 +23,32 @@ def build(
     sources: Sources,
     name: Name = None,
     backbone: options.BackboneName = "efficientnet-lite0",
+    engine: EngineName = "local",
     json: options.Json = False,
 ) -> None:
     """Make a pool of images. The same command goes on with one that was stopped."""
     from outgroup.pool import Pool
+    from outgroup.pool.engines import get_engine
 
     opened = _opened(sources, name)
-    _add(Pool.create(pool, backbone), pool, opened, json)
+    with get_engine(engine) as computes:
+        _add(Pool.create(pool, backbone), pool, opened, computes, json)
 
 
-def add(pool: PoolPath, sources: Sources, name: Name = None, json: options.Json = False) -> None:
+def add(
+    pool: PoolPath,
+    sources: Sources,
+    name: Name = None,
+    engine: EngineName = "local",
+    json: options.Json = False,
+) -> None:
     """Add images to a pool that is there. Images that it has are passed over."""
     from outgroup.pool import Pool
+    from outgroup.pool.engines import get_engine
 
     opened = _opened(sources, name)
-    _add(Pool(pool), pool, opened, json)
+    with get_engine(engine) as computes:
+        _add(Pool(pool), pool, opened, computes, json)
 
 
 def _opened(sources: list[str], name: str | None) -> list[tuple[str, PoolSource]]:
@@ -46,7 +58,9 @@ def _opened(sources: list[str], name: str | None) -> list[tuple[str, PoolSource]
     return [(source, open_source(source, name)) for source in sources]
 
 
-def _add(pool: Pool, path: Path, sources: list[tuple[str, PoolSource]], json: bool) -> None:
+def _add(
+    pool: Pool, path: Path, sources: list[tuple[str, PoolSource]], engine: Engine, json: bool
+) -> None:
     from outgroup.errors import PoolSourceError
 
     told: list[dict[str, Any]] = []
@@ -54,7 +68,7 @@ def _add(pool: Pool, path: Path, sources: list[tuple[str, PoolSource]], json: bo
     for name, source in sources:
         before = len(pool)
         try:
-            added = pool.add(source)
+            added = pool.add(source, engine=engine)
         except PoolSourceError as error:  # what can be read is in the pool, and others may be sound
             damaged = True
             errors().print(printable(str(error)), style="red")

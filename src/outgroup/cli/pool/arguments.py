@@ -23,3 +23,11 @@ Name = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="What the source is called. Without it, as its folders are."),
 ]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        metavar="ENGINE",
+        help="What computes: local, the cores of this machine, or ray, the machines of the Ray "
+        "cluster at RAY_ADDRESS (needs outgroup[ray]). The pool is the same.",
+    ),
+]

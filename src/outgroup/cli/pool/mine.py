@@ -12,6 +12,7 @@ import typer
 
 from outgroup.cli import options
 from outgroup.cli.output import LISTED, errors, print_json, printable, results, table
+from outgroup.cli.pool.arguments import EngineName
 from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def mine(
         ),
     ] = None,
     seed: options.Seed = 0,
+    engine: EngineName = "local",
     no_cache: options.NoCache = False,
     json: options.Json = False,
 ) -> None:
@@ -102,6 +104,7 @@ def mine(
         hardest=hardest,
         uniform=uniform,
         seed=seed,
+        engine=engine,
         say=lambda line: console.print(line),
     )
     assert mined.classifier is not None

@@ -11,7 +11,7 @@ import typer
 
 from outgroup.cli import options
 from outgroup.cli.output import print_json, results, table
-from outgroup.cli.pool.arguments import PoolPath
+from outgroup.cli.pool.arguments import EngineName, PoolPath
 from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def purge(
         bool, typer.Option("--dry-run", help="Only say what would be put into quarantine.")
     ] = False,
     seed: options.Seed = 0,
+    engine: EngineName = "local",
     no_cache: options.NoCache = False,
     json: options.Json = False,
 ) -> None:
@@ -71,7 +72,13 @@ def purge(
         return
     if sheet is not None:
         options.check_writable(sheet, "--sheet")
-    purged = pool_purge.purge(opened, known, other, dry_run=dry_run, seed=seed, cache=not no_cache)
+    purged = pool_purge.purge(
+        *(opened, known, other),
+        dry_run=dry_run,
+        seed=seed,
+        engine=engine,
+        cache=not no_cache,
+    )
     if sheet is not None:
         _write(sheet, opened, purged)
     if json:
