@@ -259,8 +259,8 @@ def notes(found: dict[str, Any]) -> str:
         f"* The machine was busy (load {machine['load_before'][0]:.1f}), so seconds are those of "
         "the processor and not of the clock.",
         f"* With Ray, an image takes {1000 * ray['this process']:.1f} ms of the process that "
-        f"writes and {1000 * ray['workers']:.1f} ms of a worker; Ray's own processes take {own}. So "
-        f"{ray['workers'] / ray['this process']:.0f} workers keep one writer busy; more need "
+        f"writes and {1000 * ray['workers']:.1f} ms of a worker; Ray's own processes take {own}. "
+        f"So {ray['workers'] / ray['this process']:.0f} workers keep one writer busy; more need "
         "another pool.",
         f"* Memory: {memory['pool, local']:,} MB for all threads of a local build, "
         f"{memory['a worker of Ray']:,} MB for each worker, {memory['pool, ray']:,} MB for the "
