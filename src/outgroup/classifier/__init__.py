@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from outgroup.classifier.image_classifier import ImageClassifier, load
+from outgroup.classifier.image_classifier import ImageClassifier
+from outgroup.classifier.loading import load
 
 if TYPE_CHECKING:
     from outgroup.classifier.pool_purge import Answered, Purged, answer, purge

@@ -23,8 +23,6 @@ from outgroup.datasets import Skipped, from_images
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import InvalidParameterError
 from outgroup.images import ImageSource, is_one_image
-from outgroup.inputs.classifier import MultiInputClassifier
-from outgroup.inputs.files import is_inputs_file
 from outgroup.neighbours import NEAREST, neighbour_count
 from outgroup.predictions import Prediction
 
@@ -398,10 +396,3 @@ class ImageClassifier:
         embedder = Embedder(backbone, cache=cache, threads=self.threads, progress=self.progress)
         how = self.budget, self.seed, self.progress, self.keep_suspects, self.threads, self.finetune
         return Means(embedder, *how)
-
-
-def load(path: str | os.PathLike[str], **options: Any) -> ImageClassifier | MultiInputClassifier:
-    """Open a model file; short for `ImageClassifier.load`, or that of the class that wrote it."""
-    if is_inputs_file(path):
-        return MultiInputClassifier.load(path)
-    return ImageClassifier.load(path, **options)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from outgroup.backbones import Backbone, get_backbone
 from outgroup.embeddings import ProgressBar, namespace
@@ -23,8 +21,10 @@ from outgroup.pool.drawing import DrawsNegatives
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.engines import Engine, get_engine
 from outgroup.pool.index import Index
+from outgroup.pool.judging import JudgesImages
 from outgroup.pool.lock import WriterLock
-from outgroup.pool.records import KEPT, QUARANTINED, STATES, Added, Counts, Record, Unreadable
+from outgroup.pool.reading import ReadsImages
+from outgroup.pool.records import KEPT, STATES, Added, Counts, Record, Unreadable
 from outgroup.pool.settings import Settings
 from outgroup.pool.shards import Shards
 from outgroup.pool.sources import open_source
@@ -35,7 +35,7 @@ Rows = Sequence[int] | npt.NDArray[np.integer]
 DEFAULT_BACKBONE = "efficientnet-lite0"
 
 
-class Pool(DrawsNegatives):
+class Pool(ReadsImages, DrawsNegatives, JudgesImages):
     """Images that are none of the classes, with their embeddings, on disk.
 
     A folder: ``pool.json``, ``index.sqlite3``, ``shards/*.tar`` that any WebDataset tool reads,
@@ -145,7 +145,7 @@ class Pool(DrawsNegatives):
 
     def records(self, rows: Rows) -> list[Record]:
         """Return what is known about some images, in the order asked for."""
-        return self._index.records(self._check(rows))
+        return self._index.records(self.checked(rows))
 
     def rows(self, source: str | None = None, state: str | None = KEPT) -> npt.NDArray[np.int64]:
         """Return the rows of a source, or of all, and of a state.
@@ -180,109 +180,6 @@ class Pool(DrawsNegatives):
     def unreadable(self) -> Iterator[Unreadable]:
         """Yield the files that could not be read, with the reasons."""
         return self._index.unreadable()
-
-    # Images and embeddings
-
-    @property
-    def layers(self) -> dict[str, int]:
-        """The layers of the embeddings, and how many numbers each has."""
-        return dict(self.settings.layers)
-
-    def encoded(self, rows: Rows) -> list[bytes]:
-        """Return images as JPEG files, in the order asked for.
-
-        Raises
-        ------
-        PoolError
-            If a shard is damaged.
-        """
-        return [self._shards.read(place) for place in self._index.places(self._check(rows))]
-
-    def images(self, rows: Rows) -> list[Image.Image]:
-        """Return images as Pillow images, in the order asked for.
-
-        Raises
-        ------
-        PoolError
-            If a shard is damaged.
-        """
-        return [_decoded(data, row) for row, data in zip(rows, self.encoded(rows), strict=True)]
-
-    def features(
-        self, rows: Rows, layers: Iterable[str] | None = None
-    ) -> dict[str, npt.NDArray[np.float32]]:
-        """Return embeddings, in the order asked for.
-
-        Parameters
-        ----------
-        rows : sequence of int
-        layers : iterable of str, optional
-            Which layers; all of them if not given.
-
-        Returns
-        -------
-        dict of str to ndarray of float32, shape (n, d)
-            Kept as float16, so they have eleven bits.
-
-        Raises
-        ------
-        InvalidParameterError
-            If there is no such row or layer.
-        PoolError
-            If the embeddings are damaged.
-        """
-        return self._embeddings.read(self._check(rows), layers)
-
-    def mapped(self, layer: str = "last") -> npt.NDArray[np.float16]:
-        """Return the embeddings of all images, of either state, as a memory map of float16.
-
-        Raises
-        ------
-        InvalidParameterError
-            If there is no such layer.
-        PoolError
-            If the embeddings are damaged.
-        """
-        return self._embeddings.file(layer).mapped(len(self))
-
-    def chunks(
-        self, size: int = 4096, layers: Iterable[str] | None = None
-    ) -> Iterator[tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[np.float32]]]]:
-        """Yield all images that are kept, in the order of their rows, some at a time.
-
-        Parameters
-        ----------
-        size : int
-            Rows that are looked at at a time; those in quarantine are left out of them.
-        layers : iterable of str, optional
-            Which layers; all of them if not given.
-
-        Yields
-        ------
-        rows : ndarray of int64, shape (m,)
-        features : dict of str to ndarray of float32, shape (m, d)
-
-        Raises
-        ------
-        InvalidParameterError
-            If `size` is not a positive integer.
-        """
-        if not isinstance(size, int) or size < 1:
-            raise InvalidParameterError(
-                f"The 'size' parameter must be a positive integer. Got {size!r} instead."
-            )
-        names = None if layers is None else list(layers)
-        return self._chunks(size, names)
-
-    def _chunks(
-        self, size: int, layers: list[str] | None
-    ) -> Iterator[tuple[npt.NDArray[np.int64], dict[str, npt.NDArray[np.float32]]]]:
-        n = len(self)
-        for first in range(0, n, size):
-            stop = min(first + size, n)
-            rows = np.setdiff1d(np.arange(first, stop), self._index.not_kept(first, stop))
-            if len(rows):
-                yield rows, self._embeddings.read(rows, layers)
 
     # Changes
 
@@ -352,41 +249,9 @@ class Pool(DrawsNegatives):
             form = self.settings.images
             return Building(writer, look_up, computes, network, form, title).run(opened, bar)
 
-    def quarantine(self, rows: Rows, reason: str) -> int:
-        """Put images into quarantine, on disk when this returns; return how many were not in it.
-
-        Another process may be adding meanwhile.
-
-        Parameters
-        ----------
-        rows : sequence of int
-        reason : str
-            Why; it replaces an earlier reason.
-        """
-        if not isinstance(reason, str) or not reason:
-            raise InvalidParameterError(
-                f"The 'reason' parameter must be text. Got {reason!r} instead."
-            )
-        return self._index.set_state(self._check(rows), QUARANTINED, reason)
-
-    def release(self, rows: Rows, reason: str | None = None) -> int:
-        """Take images out of quarantine; return how many were in it.
-
-        Parameters
-        ----------
-        rows : sequence of int
-        reason : str, optional
-            Why, if somebody has looked: `vouched` then has them, and a purge leaves them alone.
-        """
-        return self._index.set_state(self._check(rows), KEPT, reason)
-
     def units(self) -> npt.NDArray[np.int64] | None:
         """Return a number for each image, the same for those of one group; None without groups."""
         return self._index.units(len(self))
-
-    def vouched(self) -> npt.NDArray[np.int64]:
-        """Return the rows that are kept for a reason: somebody has looked at them. Sorted."""
-        return self._index.vouched()
 
     def verify(self, repair: bool = False) -> Verification:
         """Check shards, embeddings and index against each other.
@@ -425,7 +290,14 @@ class Pool(DrawsNegatives):
             )
         return self._backbone
 
-    def _check(self, rows: Rows) -> npt.NDArray[np.int64]:
+    def checked(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """Return row numbers as an array.
+
+        Raises
+        ------
+        InvalidParameterError
+            If they are none of this pool.
+        """
         checked = np.asarray(rows)
         n = len(self)
         if checked.ndim != 1 or (len(checked) and checked.dtype.kind not in "iu"):
@@ -438,14 +310,3 @@ class Pool(DrawsNegatives):
                 f"The 'rows' parameter must be from 0 to {n - 1}. Got {wrong} instead."
             )
         return checked.astype(np.int64)
-
-
-def _decoded(data: bytes, row: int) -> Image.Image:
-    try:
-        image = Image.open(io.BytesIO(data), formats=["JPEG"])
-        image.load()
-    except OSError as error:
-        raise PoolError(
-            f"Image {row} of the pool is damaged. `outgroup pool verify` lists what is."
-        ) from error
-    return image

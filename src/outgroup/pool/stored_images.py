@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from outgroup.errors import PoolError
 from outgroup.images import Preprocessing
 from outgroup.images.preprocessing import RESAMPLING
 from outgroup.images.resizing import REDUCING_GAP
@@ -116,3 +117,21 @@ class StoredForm:
             return size
         width, height = size
         return max(1, limit * width // side), max(1, limit * height // side)
+
+
+def decoded(data: bytes, row: int) -> Image.Image:
+    """Return a kept image, the one of that row in its pool.
+
+    Raises
+    ------
+    PoolError
+        If it is damaged.
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=["JPEG"])
+        image.load()
+    except OSError as error:
+        raise PoolError(
+            f"Image {row} of the pool is damaged. `outgroup pool verify` lists what is."
+        ) from error
+    return image
