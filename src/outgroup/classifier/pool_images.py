@@ -27,16 +27,12 @@ Known = Callable[[], NDArray[np.float32]]
 
 def opened_pool(item: Any) -> Pool | None:
     """Return the pool that something is or leads to, None if it is anything else."""
+    from outgroup.pool import Pool
+    from outgroup.pool.files import SETTINGS
+
     if isinstance(item, (str, os.PathLike)):
-        from outgroup.pool.files import SETTINGS
-
-        if not os.path.isfile(os.path.join(item, SETTINGS)):
-            return None
-        from outgroup.pool import Pool
-
-        return Pool(item)
-    # without an import of pools where there is none
-    return item if type(item).__module__ == "outgroup.pool.pool" else None
+        return Pool(item) if os.path.isfile(os.path.join(item, SETTINGS)) else None
+    return item if isinstance(item, Pool) else None
 
 
 def likely_overlaps(sources: Iterable[str], classes: Sequence[str]) -> list[str]:

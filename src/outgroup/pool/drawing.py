@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -12,6 +12,7 @@ from outgroup.datasets import from_images
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.pool.dealing import Dealing
 from outgroup.pool.mixing import Mixed, mix
+from outgroup.pool.records import Rows
 from outgroup.pool.sample import Sample
 from outgroup.pool.sampling import Chunk, draw, shares
 from outgroup.synthetic import draw as draw_synthetic
@@ -45,7 +46,7 @@ class DrawsNegatives:
         ----------
         n : int
             How many in all.
-        known : folder, images, array-like of shape (k, d), or None
+        known : folder, images, ndarray of shape (k, d), or None
             Images of the known classes, or their embeddings by the pool's backbone, of `layer`;
             needed for near ones.
         near, far, synthetic : float or None
@@ -109,7 +110,7 @@ class DrawsNegatives:
         batches: Iterable[Any],
         ratio: float = 1.0,
         *,
-        rows: Sequence[int] | np.typing.NDArray[np.integer] | None = None,
+        rows: Rows | None = None,
         layer: str | None = None,
         **options: Any,
     ) -> Mixed:

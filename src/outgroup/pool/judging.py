@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -10,12 +9,10 @@ import numpy.typing as npt
 
 from outgroup.errors import InvalidParameterError
 from outgroup.pool.index import Index
-from outgroup.pool.records import KEPT, QUARANTINED
+from outgroup.pool.records import KEPT, QUARANTINED, Rows
 
 if TYPE_CHECKING:
     from outgroup.pool.pool import Pool
-
-Rows = Sequence[int] | npt.NDArray[np.integer]
 
 
 class JudgesImages:

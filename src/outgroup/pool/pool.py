@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,13 @@ from outgroup.pool.index import Index
 from outgroup.pool.judging import JudgesImages
 from outgroup.pool.lock import WriterLock
 from outgroup.pool.reading import ReadsImages
-from outgroup.pool.records import KEPT, STATES, Added, Counts, Record, Unreadable
+from outgroup.pool.records import KEPT, STATES, Added, Counts, Record, Rows, Unreadable
 from outgroup.pool.settings import Settings
 from outgroup.pool.shards import Shards
 from outgroup.pool.sources import open_source
 from outgroup.pool.verification import Verification, verify
 from outgroup.pool.writing import Writer
 
-Rows = Sequence[int] | npt.NDArray[np.integer]
 DEFAULT_BACKBONE = "efficientnet-lite0"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -12,14 +12,13 @@ from PIL import Image
 from outgroup.errors import InvalidParameterError
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.index import Index
+from outgroup.pool.records import Rows
 from outgroup.pool.settings import Settings
 from outgroup.pool.shards import Shards
 from outgroup.pool.stored_images import decoded
 
 if TYPE_CHECKING:
     from outgroup.pool.pool import Pool
-
-Rows = Sequence[int] | npt.NDArray[np.integer]
 
 
 class ReadsImages:

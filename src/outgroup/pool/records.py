@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 #: States of an image. Only what is kept is learned from; what is in quarantine waits for a verdict.
 KEPT, QUARANTINED = "kept", "quarantined"
 STATES = (KEPT, QUARANTINED)
+
+#: Numbers of images.
+Rows = Sequence[int] | npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Record:
     state : str
         "kept" or "quarantined".
     reason : str or None
-        Why it is in quarantine.
+        Why it is in quarantine; of one that is kept, what somebody said who looked at it.
     """
 
     row: int
