@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -21,6 +21,7 @@ from outgroup.model import check_suits
 from outgroup.selection.auto import choose_strategy
 from outgroup.selection.comparison import Comparison, StrategyResult, make_choice, source_rates
 from outgroup.selection.lineup import LINEUP
+from outgroup.selection.resamples import N_RESAMPLES, Resamples
 from outgroup.selection.scenarios import Scenario, scenarios
 from outgroup.selection.thinning import MAX_ROWS, thinned
 from outgroup.selection.unknowns import Unknowns
@@ -115,7 +116,8 @@ def compare_and_keep(
         rows into other folds.
     """
     some = thinned(data, max_rows, seed)
-    runs = {name: _Run(name, some, share, n_folds) for name in lineup}
+    resamples = Resamples(some.y >= 0, some.units, seed)
+    runs = {name: _Run(name, some, share, n_folds, resamples) for name in lineup}
     first, *others = scenarios(some, n_folds, seed)
     steps = len(others) + 1
     for j, run in enumerate(runs.values()):
@@ -125,8 +127,8 @@ def compare_and_keep(
     # sum must not depend on how busy the machine is.
     with ThreadPoolExecutor(min(MAX_THREADS, _cores())) as pool, one_thread():
         for i, accepted in enumerate(pool.map(partial(_meet_all, list(runs.values())), others)):
-            for run, of_run in zip(runs.values(), accepted, strict=True):
-                run.accepted += of_run
+            for run, answers in zip(runs.values(), accepted, strict=True):
+                run.answers += answers
             _tell(progress, (i + 2) / steps)
     mixed = _in_mixed_folds(some, n_folds, seed)
     if mixed is not None:
@@ -139,7 +141,10 @@ def compare_and_keep(
     comparison = Comparison(
         results=tuple(run.result(unknowns, timed) for run in runs.values()),
         choice=make_choice(
-            [run.name for run in able], [np.concatenate(run.accepted) for run in able], unknowns
+            [run.name for run in able],
+            [run.accepted() for run in able],
+            unknowns,
+            [run.redrawn() for run in able],
         ),
         share=share,
         n_compared=len(some.y),
@@ -152,11 +157,19 @@ def compare_and_keep(
     return comparison, first.rows if same else None
 
 
-def _meet_all(runs: list[_Run], scenario: Scenario) -> list[list[NDArray[np.bool_]]]:
+@dataclass(frozen=True)
+class _Answers:
+    """What a strategy accepts in a scenario: (n_asked,), and by redrawn thresholds as columns."""
+
+    accepted: NDArray[np.bool_]
+    redrawn: NDArray[np.bool_]
+
+
+def _meet_all(runs: list[_Run], scenario: Scenario) -> list[list[_Answers]]:
     """Return what each strategy accepts in a scenario, nothing where it can't be fitted."""
-    accepted = [run.meet(scenario) for run in runs]
+    answers = [run.meet(scenario) for run in runs]
     scenario.rows.forget()  # scores of all rows by all parts
-    return accepted
+    return answers
 
 
 def _tell(progress: Progress | None, share: float) -> None:
@@ -171,11 +184,14 @@ def _cores() -> int:
 class _Run:
     """One strategy on its way through the scenarios."""
 
-    def __init__(self, name: str, data: TrainingSet, share: float, n_folds: int) -> None:
+    def __init__(
+        self, name: str, data: TrainingSet, share: float, n_folds: int, resamples: Resamples
+    ) -> None:
         self.name = name
         self.data, self.share, self.n_folds = data, share, n_folds
+        self.resamples = resamples
         self.strategy = choose_strategy(name)
-        self.accepted: list[NDArray[np.bool_]] = []
+        self.answers: list[_Answers] = []
         self.fit_seconds = 0.0
         self.known_rejected: Rate | None = None
         self.known_right: Rate | None = None
@@ -195,19 +211,33 @@ class _Run:
         scores = self.strategy.cross_fit(scenario.rows)
         self.fit_seconds = scenario.rows.seconds - before
         self._known(scenario, scores)
-        self.accepted = [self._accepted(scenario, scores)]
+        self.answers = [self._answers(scenario, scores)]
 
-    def meet(self, scenario: Scenario) -> list[NDArray[np.bool_]]:
+    def meet(self, scenario: Scenario) -> list[_Answers]:
         """Return what is accepted where a class is unknown, with parts tuned as at first."""
         if self.problem is not None:
             return []
         scores = self.strategy.with_frozen_parts().cross_fit(scenario.rows)
-        return [self._accepted(scenario, scores)]
+        return [self._answers(scenario, scores)]
 
-    def _accepted(self, scenario: Scenario, scores: Scores) -> NDArray[np.bool_]:
+    def accepted(self) -> NDArray[np.bool_]:
+        """Return what was accepted in all scenarios, (n_unknown,)."""
+        return np.concatenate([answers.accepted for answers in self.answers])
+
+    def redrawn(self) -> NDArray[np.bool_]:
+        """Return what redrawn thresholds would have accepted, (n_unknown, n_resamples)."""
+        return np.concatenate([answers.redrawn for answers in self.answers])
+
+    def _answers(self, scenario: Scenario, scores: Scores) -> _Answers:
+        asked = scores.other_score[scenario.asked]
         threshold = self._threshold(scenario.known(scores.other_score))
-        accepted: NDArray[np.bool_] = scores.other_score[scenario.asked] <= threshold
-        return accepted
+        thresholds = np.full(N_RESAMPLES, threshold)
+        if self.strategy.fixed_threshold is None:
+            n = len(self.data.y)  # behind these are probes
+            thresholds = self.resamples.thresholds(
+                scores.other_score[:n], scenario.rows.known[:n], self.share
+            )
+        return _Answers(asked <= threshold, asked[:, np.newaxis] <= thresholds)
 
     def _known(self, scenario: Scenario, scores: Scores) -> None:
         rows = scenario.rows
@@ -242,7 +272,7 @@ class _Run:
         """Return all that was measured."""
         if self.problem is not None:
             return StrategyResult(self.name, problem=self.problem)
-        accepted = np.concatenate(self.accepted)
+        accepted = self.accepted()
         some = bool(len(unknowns))
         return StrategyResult(
             name=self.name,
@@ -251,7 +281,7 @@ class _Run:
             shifted_rejected=self.shifted_rejected,
             sources=source_rates(accepted, unknowns),
             accepted=unknowns.mean(accepted) if some else None,
-            standard_error=unknowns.standard_error(accepted) if some else None,
+            standard_error=unknowns.standard_error(self.redrawn()) if some else None,
             fit_seconds=self.fit_seconds,
             ms_per_image=_ms_per_image(self.strategy.frozen(), self.data) if timed else None,
         )

@@ -157,7 +157,10 @@ class Comparison:
 
 
 def make_choice(
-    names: Sequence[str], accepted: Sequence[NDArray[np.bool_]], unknowns: Unknowns
+    names: Sequence[str],
+    accepted: Sequence[NDArray[np.bool_]],
+    unknowns: Unknowns,
+    redrawn: Sequence[NDArray[np.bool_]] | None = None,
 ) -> Choice:
     """Choose by what was accepted of the unknown images.
 
@@ -169,18 +172,23 @@ def make_choice(
         What each accepted.
     unknowns : Unknowns
         The n images.
+    redrawn : sequence of ndarray of shape (n, n_resamples), bool, or None
+        What each would have accepted by thresholds that resampled known images lay. The choice
+        rests on these, so that one odd known image does not make it; None: on `accepted`.
     """
+    redrawn = accepted if redrawn is None else redrawn
     if not (len(unknowns) and names):
         reason = "there was nothing unknown to choose by (fewer than three classes, no negatives)"
         return Choice(DEFAULT, f"{DEFAULT}: {reason}.")
     default = names.index(DEFAULT) if DEFAULT in names else None
     shares = [unknowns.mean(a) for a in accepted]
     chosen, best, worst = (
-        choose(accepted, unknowns, default),
+        choose(redrawn, unknowns, default),
         int(np.argmin(shares)),
         int(np.argmax(shares)),
     )
-    nested = choose_nested(accepted, unknowns, default)
+    taken = choose_nested(redrawn, unknowns, default)
+    nested = np.array(accepted)[taken, np.arange(len(unknowns))]
     reason = f"{names[chosen]}: {shares[chosen]:.1%} of unknown images accepted"
     if chosen != best:
         reason += f", no worse within the uncertainty than {names[best]} ({shares[best]:.1%})"

@@ -14,10 +14,8 @@ from scipy.special import stdtrit
 LEFT_OUT, NEGATIVES, SYNTHETIC = "left-out classes", "held-out negatives", "synthetic garbage"
 
 #: Confidence, one-sided, with which another strategy must be better than the default to be taken,
-#: and a simpler one as good as a better one. That is one standard error where there are many
-#: classes and folders, as in the rule of Breiman, Friedman, Olshen and Stone 1984, Classification
-#: and Regression Trees, section 3.4.3, and more where there are few.
-SHOWN = 0.84
+#: and a simpler one as good as a better one.
+SHOWN = 0.9
 
 #: A simpler strategy is preferred where it is shown to accept no more than this share in addition,
 #: nor this part of what the better one accepts: half a point is nothing beside twenty, and a lot
@@ -84,29 +82,37 @@ class Unknowns:
                 weights[of_source] = 1.0 / (len(kinds) * len(sources) * of_source.sum())
         return weights
 
-    def mean(self, accepted: NDArray[np.bool_], rows: NDArray[np.bool_] | None = None) -> float:
-        """Return the weighted share that was accepted."""
-        return float(self.weights(rows) @ accepted)
+    def mean(self, accepted: NDArray[Any], rows: NDArray[np.bool_] | None = None) -> float:
+        """Return the weighted share that was accepted; `accepted` is as in `standard_error`."""
+        return float((self.weights(rows) @ accepted).mean())
 
     def standard_error(self, values: NDArray[Any], rows: NDArray[np.bool_] | None = None) -> float:
-        """Return the standard error of the weighted mean of `values` (n,), by clusters.
+        """Return the standard error of the weighted mean of `values`, by clusters.
 
         What is estimated is the share for *new* clusters: of three classes that were left out one
         has learned about three kinds of unknowns, however many images there are of each. Clusters
         are drawn within a collection of negatives or a kind of garbage, and within all left-out
         classes. Few clusters may agree by chance, so it is at least what images drawn one by one
         would give.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n,) or (n, n_resamples)
+            Of each image; or of each image by each of several thresholds, which other known images
+            would have laid: the mean over these counts, and their spread is in the error.
+        rows : ndarray of shape (n,), bool, or None
+            Those that count; None: all.
         """
         return float(np.sqrt(sum(variance for variance, _ in self._variances(values, rows))))
 
     def uncertainty(
         self, values: NDArray[Any], confidence: float, rows: NDArray[np.bool_] | None = None
     ) -> float:
-        """Return how far below the weighted mean of `values` (n,) the true one may be, one-sided.
+        """Return how far below the weighted mean of `values` the true one may be, one-sided.
 
         The standard error times a quantile of Student's t, whose degrees of freedom are those of
         Welch and Satterthwaite: if all that differs is one class of three, that is one standard
-        error of difference whatever its size.
+        error of difference whatever its size. `values` are as for `standard_error`.
 
         References
         ----------
@@ -123,26 +129,33 @@ class Unknowns:
     def upper_bound(
         self, values: NDArray[Any], confidence: float, rows: NDArray[np.bool_] | None = None
     ) -> float:
-        """Return what the weighted mean of `values` (n,), in [-1, 1], is at most, one-sided.
+        """Return what the weighted mean of `values`, in [-1, 1], is at most, one-sided.
 
         Where all values are the same, as with two strategies that answer alike, the next one may
         still differ: with probability `confidence` less than 1 - (1 - confidence)^(1 / n) of them
         do, about 2 in n. So forty-five images can't show that a strategy is as good as another.
+        `values` are as for `standard_error`.
         """
         weights = self.weights(rows)
         unseen = 0.0
         for inside in self._strata(weights > 0):
-            if (values[inside] == values[inside][0]).all():
+            if (values[inside] == values[inside].flat[0]).all():
                 share = 1.0 - (1.0 - confidence) ** (1.0 / int(inside.sum()))
                 unseen += (weights[inside].sum() * share) ** 2
         known = self.uncertainty(values, confidence, rows)
-        return float(weights @ values + np.sqrt(known**2 + unseen))
+        return float((weights @ values).mean() + np.sqrt(known**2 + unseen))
 
     def _variances(
         self, values: NDArray[Any], rows: NDArray[np.bool_] | None
     ) -> Iterator[tuple[float, int]]:
-        """Yield for each stratum the variance that it gives the mean, and of how many clusters."""
+        """Yield the variance that each stratum gives the mean, and of how many clusters it is.
+
+        Then that of the threshold, and by how many resamples it is known.
+        """
         weights = self.weights(rows)
+        if values.ndim > 1:
+            yield float((weights @ values).var(ddof=1)), values.shape[1]
+            values = values.mean(axis=1)
         for inside in self._strata(weights > 0):
             w, v = weights[inside], values[inside].astype(np.float64)
             deviations = w * (v - (w @ v) / w.sum())
@@ -159,7 +172,7 @@ class Unknowns:
 
 
 def choose(
-    accepted: Sequence[NDArray[np.bool_]],
+    accepted: Sequence[NDArray[Any]],
     unknowns: Unknowns,
     default: int | None = None,
     rows: NDArray[np.bool_] | None = None,
@@ -172,8 +185,9 @@ def choose(
 
     Parameters
     ----------
-    accepted : sequence of ndarray of shape (n,), bool
-        What each strategy accepted, the simplest strategy first.
+    accepted : sequence of ndarray of shape (n,) or (n, n_resamples), bool
+        What each strategy accepted, the simplest strategy first; by each of several thresholds if
+        it is not to rest on the known images that happened to lay the one.
     unknowns : Unknowns
         The n unknown images.
     default : int or None
@@ -181,8 +195,8 @@ def choose(
     rows : ndarray of shape (n,), bool, or None
         Those that may be looked at; None: all.
     """
-    shares = [unknowns.mean(a, rows) for a in accepted]
     numbers = [a.astype(np.float64) for a in accepted]
+    shares = [unknowns.mean(a, rows) for a in numbers]
     taken = int(np.argmin(shares))
     if default is not None:
         uncertainty = unknowns.uncertainty(numbers[default] - numbers[taken], SHOWN, rows)
@@ -195,19 +209,29 @@ def choose(
 
 
 def choose_nested(
-    accepted: Sequence[NDArray[np.bool_]], unknowns: Unknowns, default: int | None = None
-) -> NDArray[np.bool_]:
-    """Return what is accepted when the choice for each block is made without that block.
+    accepted: Sequence[NDArray[Any]], unknowns: Unknowns, default: int | None = None
+) -> NDArray[np.int64]:
+    """Return which strategy answers for each image, chosen without the block that the image is in.
 
     The share that the chosen strategy accepts is too good, because it was chosen for it. Here every
     image is answered by the strategy that would have been chosen had its block not been there.
+
+    Parameters
+    ----------
+    accepted, unknowns, default
+        As for `choose`.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Indices of strategies.
     """
     blocks = np.unique(unknowns.block)
-    answered = accepted[choose(accepted, unknowns, default)].copy()
+    taken = np.full(len(unknowns), choose(accepted, unknowns, default))
     for block in blocks if len(blocks) > 1 else ():  # with one there is nothing else to choose by
         rows = unknowns.block == block
-        answered[rows] = accepted[choose(accepted, unknowns, default, ~rows)][rows]
-    return answered
+        taken[rows] = choose(accepted, unknowns, default, ~rows)
+    return taken
 
 
 def _of_sum(parts: NDArray[np.float64]) -> float:
