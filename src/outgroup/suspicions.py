@@ -62,7 +62,7 @@ def suspicious(
     """
     said = [*odd_names(data.classes, root), *_identical_rows(data), *_in_two_classes(data)]
     taken = [] if model is None else _taken_negatives(data, model)
-    said += taken or _doubted(found)
+    said += taken or doubted_negatives(found)
     return said if model is None else [*said, *_few_to_calibrate(data, model)]
 
 
@@ -157,8 +157,8 @@ def _taken_negatives(data: TrainingSet, model: OpenSetModel) -> list[str]:
     return found or _looks_like(data.classes, taken_for, limit, "")
 
 
-def _doubted(found: Contamination | None) -> list[str]:
-    """Say which negatives that were given as such look like a class."""
+def doubted_negatives(found: Contamination | None) -> list[str]:
+    """Return a message on negatives that were given as such and look like a class."""
     if found is None or not found.doubted:
         return []
     n, named = len(found.doubted), found.doubted[:NAMED]

@@ -11,7 +11,7 @@ import pytest
 
 import outgroup
 from outgroup import ImageClassifier
-from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
 from outgroup.metrics import LabelsEvaluation, OutputsEvaluation
 
 
@@ -252,3 +252,23 @@ def test_a_table_without_any_label_is_refused(quick: str, tmp_path: Path, pairs:
     table.write_text(f"path,label\n{pairs / 'pink-pink-000.png'},\n")
     with pytest.raises(InvalidDataError, match="no known images"):
         ImageClassifier(backbone=quick, cache=False, multi_label=True).fit(table)
+
+
+def test_labels_that_hardly_anybody_means_are_told(quick: str, pairs: Path) -> None:
+    frame = truth(pairs, "lists.csv")
+    frame["path"] = [str(pairs / name) for name in frame["path"]]
+    frame["label"] = [label.replace("red", "none") for label in frame["label"]]
+    clf = ImageClassifier(backbone=quick, cache=False, multi_label=True)
+    with pytest.warns(DataWarning, match="A class is named 'none'"):
+        clf.fit(frame)
+    assert clf.report.warnings[0].startswith("A class is named 'none'")
+
+
+def test_odd_values_of_a_column_are_told(quick: str, pairs: Path) -> None:
+    frame = truth(pairs, "sides.csv").replace("red", "unknown")
+    frame["path"] = [str(pairs / name) for name in frame["path"]]
+    clf = ImageClassifier(
+        backbone=quick, cache=False, multi_output=True, label_columns=["left", "right"]
+    )
+    with pytest.warns(DataWarning, match="A class is named 'unknown'"):
+        clf.fit(frame)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.classifier.learning import warned
 from outgroup.classifier.negatives import collections
 from outgroup.classifier.pool_report import PoolReport
 from outgroup.classifier.purging import look_through
@@ -27,6 +28,7 @@ from outgroup.datasets.label_tables import MARK
 from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidDataError
 from outgroup.strategies import Features, take
+from outgroup.suspicions import doubted_negatives, odd_names
 from outgroup.training_set import TrainingSet
 
 
@@ -109,7 +111,7 @@ def prepare_table(
             str(digests[i]), samples.origins[i], samples.groups[i] or "", _key(table.cells[i])
         ),
     )  # fmt: skip
-    pool_report = None
+    pool_report, looked = None, None
     if pool is not None:
         looked = _look_through(table, embeddings, rows, pooled[rows], means.seed)
         copied = [Skipped(paths[i], "the same image is there with labels") for i in sorted(copies)]
@@ -127,6 +129,9 @@ def prepare_table(
         contradictory=tuple(contradictory),
         pool=pool_report,
     )
+    labels = sorted({cell for row in cells for cell in row if isinstance(cell, str)})
+    said = odd_names(labels if named else table.columns)
+    report = warned(report, [*said, *doubted_negatives(looked)])
     prepared = Prepared(
         take(embeddings.layers, np.array(rows)),
         table.columns,
