@@ -12,8 +12,8 @@ Run from the root of the repository, some twenty minutes on two cores::
 
     python benchmarks/selection.py ZOO
 
-which writes ``benchmarks/results/selection.json``; ``--readme`` puts its table into README.md, and
-does nothing else. ZOO is described in ``benchmarks/embedded.py``.
+which writes ``benchmarks/results/selection.json``; ``--readme`` puts its table into README.md and
+``docs/choosing.md``, and does nothing else. ZOO is described in ``benchmarks/embedded.py``.
 """
 
 from __future__ import annotations
@@ -42,9 +42,13 @@ from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "selection.json"
 README = Path(__file__).parents[1] / "README.md"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "choosing.md"
 START, END = "<!-- selection:start -->\n", "<!-- selection:end -->"
 CLASSES = ("cat", "dog", "giraffe")
 FEW = 15
+
+#: Splits, the first ones, that the README shows.
+IN_README = 6
 
 #: Share of the test's known images that are kept where all strategies keep the same.
 KEPT = 0.95
@@ -222,7 +226,7 @@ def measure(split: Split) -> dict[str, Any]:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Return the rows of the README's table, as Markdown."""
+    """Return splits as rows of a table, as Markdown."""
     lines = [
         "| data | auto takes | expected | true | best in hindsight | true | rank correlation |",
         "|---|---|---|---|---|---|---|",
@@ -230,7 +234,7 @@ def table(results: list[dict[str, Any]]) -> str:
     for split in results:
         expected, order = split["auto_expected"], split["spearman_near"]
         lines.append(
-            f"| {split['split']} | {split['auto']} "
+            f"| {split['split'].replace('caltech_', '').replace('web_', '')} | {split['auto']} "
             f"| {'none' if expected is None else f'{expected:.1%}'} | {split['auto_true']:.1%} "
             f"| {split['best']} | {split['best_true']:.1%} "
             f"| {'none' if order is None else f'{order:.2f}'} |"
@@ -238,11 +242,23 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_readme() -> None:
-    """Put the table of the last result between its marks in the README."""
-    before, rest = README.read_text("utf-8").split(START)
-    rows = table(json.loads(RESULTS.read_text("utf-8"))["results"])
-    README.write_text(before + START + rows + END + rest.split(END)[1], "utf-8")
+def sections(found: dict[str, Any]) -> dict[Path, str]:
+    """Return what stands between the marks of the README, in short, and of the document."""
+    results = found["results"]
+    means = (
+        f"\nOver all {len(results)} splits what `auto` takes is on average "
+        f"{found['mean_points_behind']:.1f} points behind the best way in hindsight\n"
+        f"by its own threshold, and {found['mean_points_behind_at_equal_known']:.1f} points where "
+        f"every way keeps {KEPT:.0%} of the test's known images.\n"
+    )
+    return {README: table(results[:IN_README]) + means, DOCUMENT: table(results) + means}
+
+
+def write_documents() -> None:
+    """Put the last result between the marks."""
+    for document, section in sections(json.loads(RESULTS.read_text("utf-8"))).items():
+        before, rest = document.read_text("utf-8").split(START)
+        document.write_text(before + START + section + END + rest.split(END)[1], "utf-8")
 
 
 def main() -> None:
@@ -252,7 +268,7 @@ def main() -> None:
     parser.add_argument("--readme", action="store_true")
     arguments = parser.parse_args()
     if arguments.readme:
-        write_readme()
+        write_documents()
         return
     if arguments.zoo is None:
         parser.error("give the folder of the zoo")

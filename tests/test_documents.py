@@ -108,7 +108,7 @@ def test_the_python_examples_of_the_readme_run(
     assert set(names["p"].thresholds) == {"disc", "square"}
 
 
-@pytest.mark.parametrize("script", ["zoo.py", "multilabel.py", "selection.py"])
+@pytest.mark.parametrize("script", ["zoo.py", "multilabel.py"])
 def test_the_tables_of_the_readme_are_those_of_the_results(
     script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,6 +119,18 @@ def test_the_tables_of_the_readme_are_those_of_the_results(
     names = runpy.run_path(str(path))
     results = json.loads(names["RESULTS"].read_text("utf-8"))["results"]
     assert names["START"] + names["table"](results) + names["END"] in README
+
+
+def test_what_is_said_of_choosing_is_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = ROOT / "benchmarks" / "selection.py"
+    if not path.exists():
+        pytest.skip("the benchmarks are not part of a source distribution")
+    monkeypatch.syspath_prepend(str(path.parent))
+    names = runpy.run_path(str(path))
+    sections = names["sections"](json.loads(names["RESULTS"].read_text("utf-8")))
+    assert len(sections) == 2
+    for document, section in sections.items():
+        assert names["START"] + section + names["END"] in document.read_text("utf-8")
 
 
 def test_the_numbers_of_the_guide_to_large_pools_are_those_of_the_result(
