@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from outgroup.calibration import HeldOut, expected_threshold
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
-from outgroup.errors import InvalidParameterError
 from outgroup.heads import one_thread
-from outgroup.metrics import Rate
-from outgroup.model import check_suits
-from outgroup.selection.auto import choose_strategy
-from outgroup.selection.comparison import Comparison, StrategyResult, make_choice, source_rates
+from outgroup.selection.comparison import Comparison, make_choice
 from outgroup.selection.lineup import LINEUP
-from outgroup.selection.resamples import N_RESAMPLES, Resamples
+from outgroup.selection.resamples import Resamples
+from outgroup.selection.run import Answers, StrategyRun
 from outgroup.selection.scenarios import Scenario, scenarios
 from outgroup.selection.thinning import MAX_ROWS, thinned
 from outgroup.selection.unknowns import Unknowns
-from outgroup.strategies import FoldedRows, Scores, Strategy, take
+from outgroup.strategies import FoldedRows
 from outgroup.training_set import TrainingSet, deal
-
-#: Images that the time to score one is taken from, and that the model for it learns from.
-TIMED, LEARNED_FOR_TIMING = 256, 1_000
 
 #: Share of groups among images above which groups are too small to say what a new one does.
 MOSTLY_ALONE = 0.8
@@ -117,7 +108,7 @@ def compare_and_keep(
     """
     some = thinned(data, max_rows, seed)
     resamples = Resamples(some.y >= 0, some.units, seed)
-    runs = {name: _Run(name, some, share, n_folds, resamples) for name in lineup}
+    runs = {name: StrategyRun(name, some, share, n_folds, resamples) for name in lineup}
     first, *others = scenarios(some, n_folds, seed)
     steps = len(others) + 1
     for j, run in enumerate(runs.values()):
@@ -157,15 +148,7 @@ def compare_and_keep(
     return comparison, first.rows if same else None
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """What a strategy accepts in a scenario: (n_asked,), and by redrawn thresholds as columns."""
-
-    accepted: NDArray[np.bool_]
-    redrawn: NDArray[np.bool_]
-
-
-def _meet_all(runs: list[_Run], scenario: Scenario) -> list[list[_Answers]]:
+def _meet_all(runs: list[StrategyRun], scenario: Scenario) -> list[list[Answers]]:
     """Return what each strategy accepts in a scenario, nothing where it can't be fitted."""
     answers = [run.meet(scenario) for run in runs]
     scenario.rows.forget()  # scores of all rows by all parts
@@ -179,129 +162,6 @@ def _tell(progress: Progress | None, share: float) -> None:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class _Run:
-    """One strategy on its way through the scenarios."""
-
-    def __init__(
-        self, name: str, data: TrainingSet, share: float, n_folds: int, resamples: Resamples
-    ) -> None:
-        self.name = name
-        self.data, self.share, self.n_folds = data, share, n_folds
-        self.resamples = resamples
-        self.strategy = choose_strategy(name)
-        self.answers: list[_Answers] = []
-        self.fit_seconds = 0.0
-        self.known_rejected: Rate | None = None
-        self.known_right: Rate | None = None
-        self.shifted_rejected: Rate | None = None
-        self.known: HeldOut | None = None
-        self.problem: str | None = None
-        try:
-            check_suits(self.strategy, data)
-        except InvalidParameterError as error:
-            self.problem = str(error)
-
-    def meet_first(self, scenario: Scenario) -> None:
-        """Fit where all classes are known, and note what becomes of known and unknown images."""
-        if self.problem is not None:
-            return
-        before = scenario.rows.seconds
-        scores = self.strategy.cross_fit(scenario.rows)
-        self.fit_seconds = scenario.rows.seconds - before
-        self._known(scenario, scores)
-        self.answers = [self._answers(scenario, scores)]
-
-    def meet(self, scenario: Scenario) -> list[_Answers]:
-        """Return what is accepted where a class is unknown, with parts tuned as at first."""
-        if self.problem is not None:
-            return []
-        scores = self.strategy.with_frozen_parts().cross_fit(scenario.rows)
-        return [self._answers(scenario, scores)]
-
-    def accepted(self) -> NDArray[np.bool_]:
-        """Return what was accepted in all scenarios, (n_unknown,)."""
-        return np.concatenate([answers.accepted for answers in self.answers])
-
-    def redrawn(self) -> NDArray[np.bool_]:
-        """Return what redrawn thresholds would have accepted, (n_unknown, n_resamples)."""
-        return np.concatenate([answers.redrawn for answers in self.answers])
-
-    def _answers(self, scenario: Scenario, scores: Scores) -> _Answers:
-        asked = scores.other_score[scenario.asked]
-        threshold = self._threshold(scenario.known(scores.other_score))
-        thresholds = np.full(N_RESAMPLES, threshold)
-        if self.strategy.fixed_threshold is None:
-            n = len(self.data.y)  # behind these are probes
-            thresholds = self.resamples.thresholds(
-                scores.other_score[:n], scenario.rows.known[:n], self.share
-            )
-        return _Answers(asked <= threshold, asked[:, np.newaxis] <= thresholds)
-
-    def _known(self, scenario: Scenario, scores: Scores) -> None:
-        rows = scenario.rows
-        self.known = scenario.known(scores.other_score)
-        rejected, n, right = 0, 0, np.zeros(len(rows.y), dtype=np.bool_)
-        for fold in np.unique(rows.folds[rows.known]):
-            inside = rows.known & (rows.folds == fold)
-            threshold = self._threshold(
-                _held_out(scores, scenario, rows.known & (rows.folds != fold))
-            )
-            held_out = _held_out(scores, scenario, inside)
-            rejected, n = rejected + held_out.rejected(threshold), n + held_out.n
-            right |= inside & (scores.other_score <= threshold)
-        right &= scores.class_scores.argmax(axis=1) == rows.y
-        self.known_rejected = Rate(rejected, n)
-        self.known_right = Rate(int(right.sum()), int(rows.known.sum()))
-
-    def _threshold(self, known: HeldOut) -> float:
-        if self.strategy.fixed_threshold is not None:
-            return self.strategy.fixed_threshold
-        return expected_threshold(known, self.share)[0]
-
-    def meet_new_groups(self, mixed: FoldedRows) -> None:
-        """Note how many known images of new groups lie above the threshold of known groups."""
-        if self.known is None:
-            return
-        scores = self.strategy.with_frozen_parts().cross_fit(mixed)
-        threshold = self._threshold(HeldOut(scores.other_score[mixed.known]))
-        self.shifted_rejected = Rate(self.known.rejected(threshold), self.known.n)
-
-    def result(self, unknowns: Unknowns, timed: bool) -> StrategyResult:
-        """Return all that was measured."""
-        if self.problem is not None:
-            return StrategyResult(self.name, problem=self.problem)
-        accepted = self.accepted()
-        some = bool(len(unknowns))
-        return StrategyResult(
-            name=self.name,
-            known_rejected=self.known_rejected,
-            known_right=self.known_right,
-            shifted_rejected=self.shifted_rejected,
-            sources=source_rates(accepted, unknowns),
-            accepted=unknowns.mean(accepted) if some else None,
-            standard_error=unknowns.standard_error(self.redrawn()) if some else None,
-            fit_seconds=self.fit_seconds,
-            ms_per_image=_ms_per_image(self.strategy.frozen(), self.data) if timed else None,
-        )
-
-
-def _held_out(scores: Scores, scenario: Scenario, rows: NDArray[np.bool_]) -> HeldOut:
-    units = None if scenario.units is None else scenario.units[rows]
-    return HeldOut(scores.other_score[rows], units)
-
-
-def _ms_per_image(strategy: Strategy, data: TrainingSet) -> float:
-    """Return the milliseconds to score an image by a model of at most `LEARNED_FOR_TIMING`."""
-    rows = np.linspace(0, len(data.y) - 1, LEARNED_FOR_TIMING).astype(np.int64)
-    known = [np.flatnonzero(data.y == k)[:2] for k in range(len(data.classes))]
-    rows = np.unique(np.concatenate([rows, *known]))  # no class may be missing
-    strategy.fit(take(data.features, rows), data.y[rows])
-    timed = take(data.features, rows[:TIMED])
-    start = time.perf_counter()
-    strategy.score(timed)
-    return (time.perf_counter() - start) * 1e3 / len(timed["last"])
 
 
 def _in_mixed_folds(data: TrainingSet, n_folds: int, seed: int) -> FoldedRows | None:
