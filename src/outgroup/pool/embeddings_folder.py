@@ -24,6 +24,9 @@ class EmbeddingsFolder:
     """
 
     def __init__(self, folder: Path, layers: Mapping[str, int]) -> None:
+        self.folder = folder
+        #: What stands for the network, its preprocessing and its layers.
+        self.namespace = folder.name
         self.files = {name: VectorFile(folder / f"{name}.npy", dim) for name, dim in layers.items()}
 
     def append(self, n_before: int, layers: Mapping[str, npt.NDArray[np.float16]]) -> None:
@@ -56,6 +59,16 @@ class EmbeddingsFolder:
         names = list(self.files) if layers is None else list(layers)
         files = {name: self.file(name) for name in names}
         return {name: file.read(rows) for name, file in files.items()}
+
+    def halves(self, first: int, stop: int) -> dict[str, npt.NDArray[np.float16]]:
+        """Return a range of rows of all layers as they are kept.
+
+        Raises
+        ------
+        PoolError
+            If a file holds fewer.
+        """
+        return {name: file.run(first, stop - first) for name, file in self.files.items()}
 
     def file(self, layer: str) -> VectorFile:
         """Return the file of a layer.
