@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from outgroup import ImageClassifier, Pool
@@ -125,8 +126,42 @@ def test_of_a_large_pool_some_are_drawn(
     assert report is not None
     assert report.pool is not None
     assert report.pool.n == 20
-    assert report.pool.found.share is None
-    assert "drawn" in str(report.pool.found.no_share)
+    assert report.pool.n_all == 80 + HIDDEN
+
+
+@pytest.mark.parametrize("task", ["one class", "labels", "columns"])
+def test_the_share_of_a_large_pool_is_that_of_the_whole_and_not_of_what_was_drawn(
+    task: str,
+    quick: str,
+    photos: Path,
+    tmp_path: Path,
+    make_folder: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """1 image in 21 is red; by source it would be 1 in 3, and near the classes nearly all."""
+    large = Pool.create(tmp_path / "large", quick)
+    large.add(str(make_folder(tmp_path / "clean", ["grey", "yellow"], 200)))
+    large.add(str(make_folder(tmp_path / "dirt", ["red"], 20, first=300)))
+    monkeypatch.setattr(pool_images, "MOST", 100)
+    paths = sorted(photos.glob("*/*.png"))
+    table = pd.DataFrame({"path": map(str, paths), "colour": [path.parent.name for path in paths]})
+    table["again"] = table["colour"]
+    options = {
+        "one class": {"label_columns": ["colour"]},
+        "labels": {"multi_label": True, "label_columns": ["colour"]},
+        "columns": {"multi_output": True, "label_columns": ["colour", "again"]},
+    }[task]
+    strategy = "auto" if task == "labels" else "sigmoid"
+    classifier = ImageClassifier(strategy=strategy, backbone=quick, cache=False, **options)  # type: ignore[arg-type]
+    report = classifier.fit(table, pool=large).report
+    assert report is not None
+    assert report.pool is not None
+    share = report.pool.found.share
+    assert share is not None
+    assert share.low <= 20 / 420 <= share.high
+    assert 0.01 < share.value < 0.13
+    assert (report.pool.n, report.pool.n_all) == (100, 420)
+    assert "(estimated share of all 420 " in report.pool.sentence
 
 
 def test_a_pool_of_another_backbone_is_embedded_anew(pool: Pool, photos: Path) -> None:

@@ -115,9 +115,9 @@ def verify(
         found.note(_mended(problem, lambda: shards.recover(last)) if repair else problem)
     for problem in _headers(embeddings, n):
         found.note(_mended(problem, lambda: embeddings.recover(n)) if repair else problem)
-    for problem, unsummed in _vectors(index, embeddings, n):
-        if problem is not None:
-            found.note(_quarantined(index, problem) if repair else problem)
+    for damaged, unsummed in _vectors(index, embeddings, n):
+        if damaged is not None:
+            found.note(_quarantined(index, damaged) if repair else damaged)
         found.n_unsummed += len(unsummed)
         if unsummed and repair:
             with index.transaction() as connection:
@@ -231,7 +231,9 @@ def _vectors(
     for first in range(0, whole, _VECTORS):
         stop = min(first + _VECTORS, whole)
         layers = embeddings.halves(first, stop)
-        finite = {name: np.isfinite(values).all(axis=1) for name, values in layers.items()}
+        finite = {
+            name: np.asarray(np.isfinite(values).all(axis=1)) for name, values in layers.items()
+        }
         kept = index.checksums(embeddings.namespace, first, stop)
         unsummed = {}
         for row, value in enumerate(row_checksums(layers), first):
