@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,19 @@ COMPARED = 1000
 
 #: Suspects that are kept to be shown.
 SHOWN = 1000
+
+
+#: Numbers of a miner that a state holds.
+_COUNTERS = (
+    "read", "unreadable", "repeated", "n_quarantined", "counted", "accepted", "_in_a_row"
+)  # fmt: skip
+
+
+class State(NamedTuple):
+    """All of a miner but its model: what JSON can hold, and arrays by name."""
+
+    plain: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
 
 
 class Batch(NamedTuple):
@@ -102,6 +116,8 @@ class Miner:
         self.memory.seen.add(keys_of(recipe.data.features))
         self._quarantine = Smallest(SHOWN)
         self.learned: tuple[str | None, ...] = ()
+        #: The mined negatives that the present model has learned from.
+        self._mined = Smallest(0)
         self._stages: list[Stage] = []
         self._start = time.monotonic()
         self.read = self.unreadable = self.repeated = self.n_quarantined = 0
@@ -200,8 +216,60 @@ class Miner:
         self._stages.append(self._stage())
         self.learned = tuple(mined.names[i] for i in order)
         self.model, self._data, self.memory.hard = model, data, hard
+        self._mined = mined
         self.memory.new.clear()
         self.counted = self.accepted = 0
+
+    def state(self) -> State:
+        """Return all that it takes to go on in another process."""
+        kept = {**self._kept(), "mined": self._mined}
+        names, arrays = {}, {f"seen/{key}": a for key, a in self.memory.seen.state().items()}
+        for part, rows in kept.items():
+            names[part], found = rows.state()
+            arrays |= {f"{part}/{key}": values for key, values in found.items()}
+        plain = {
+            "counters": {name: getattr(self, name) for name in _COUNTERS},
+            "seconds": self.seconds,
+            "threshold": self.model.threshold,
+            "stages": [asdict(stage) for stage in self._stages],
+            "names": names,
+        }
+        return State(plain, arrays)
+
+    def restore(self, state: State) -> None:
+        """Take over what `state` returned; the model is learned once more.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit, or another model comes of it than the one that was counted.
+        """
+        plain, arrays = state
+        self.memory.seen.restore(_part(arrays, "seen"))
+        self._mined = Smallest(0)
+        for part, rows in {**self._kept(), "mined": self._mined}.items():
+            rows.restore(plain["names"][part], _part(arrays, part))
+        self._stages = [Stage(**stage) for stage in plain["stages"]]
+        if self._stages:
+            mined = self._mined
+            self._data = self.recipe.with_mined(mined.features, mined.keys, mined.names)
+            self.model = self.recipe.fit(self._data)
+            self.learned = tuple(mined.names[i] for i in np.argsort(mined.keys))
+        if self.model.threshold != plain["threshold"]:
+            raise ValueError("another model comes of it than the one that was counted")
+        self._start = time.monotonic() - float(plain["seconds"])
+        for name in _COUNTERS:
+            setattr(self, name, int(plain["counters"][name]))
+
+    def _kept(self) -> dict[str, Smallest]:
+        memory = self.memory
+        return {
+            "hard": memory.hard,
+            "new": memory.new,
+            "uniform": memory.uniform,
+            "rejected": memory.rejected,
+            "quarantine": self._quarantine,
+        }
 
     def result(self, stopped: str, error: Exception | None = None) -> Mined:
         """Return what there is."""
@@ -287,17 +355,23 @@ def run(
         Called with what has just been done, "batch" or "refit".
     """
     while True:
+        if miner.read:  # it may have come out of a state between two batches
+            stopped = miner.verdict()
+            if stopped is not None:
+                return stopped
+            if miner.due():
+                miner.refit()
+                say("refit", miner)
         batch = batches()
         if batch is None:
             return "end"
         miner.feed(batch)
         say("batch", miner)
-        stopped = miner.verdict()
-        if stopped is not None:
-            return stopped
-        if miner.due():
-            miner.refit()
-            say("refit", miner)
+
+
+def _part(arrays: dict[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
+    """Return what stands below a name."""
+    return {key[len(name) + 1 :]: a for key, a in arrays.items() if key.startswith(f"{name}/")}
 
 
 def _check(target: object, confidence: object, hardest: object, uniform: object) -> None:
