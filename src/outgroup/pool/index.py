@@ -35,9 +35,17 @@ FROM images i JOIN sources s ON s.id = i.source LEFT JOIN verdicts v ON v.row = 
 LEFT JOIN groups g ON g.id = i.team LEFT JOIN groups r ON r.id = g.root
 """
 
+#: In the order of the rows, whatever that of the images which are asked for: each page is read and
+#: written once.
 _JUDGE = """
-INSERT INTO verdicts SELECT row, source, ?, ? FROM images WHERE row = ?
+INSERT INTO verdicts
+    SELECT i.row, i.source, ?, ? FROM asked CROSS JOIN images i ON i.row = asked.row WHERE true
 ON CONFLICT (row) DO UPDATE SET state = excluded.state, reason = excluded.reason
+"""
+
+_HAVE_ANOTHER = """
+SELECT COUNT(*) FROM asked LEFT JOIN verdicts v ON v.row = asked.row
+WHERE COALESCE(v.state, 'kept') != ?
 """
 
 _CHECKSUMS = """
@@ -250,18 +258,18 @@ class Index:
 
     def set_state(self, rows: Iterable[int], state: str, reason: str | None) -> int:
         """Give images a state and the reason for it; return how many had another one."""
-        changed = 0
         with self.transaction() as connection:
-            for row in sorted(map(int, rows)):  # so that rows near together change one page
-                before = connection.execute(
-                    "SELECT state FROM verdicts WHERE row = ?", (row,)
-                ).fetchone()
-                changed += (KEPT if before is None else before[0]) != state
-                if state == KEPT and reason is None:
-                    connection.execute("DELETE FROM verdicts WHERE row = ?", (row,))
-                else:
-                    connection.execute(_JUDGE, (state, reason, row))
-        return changed
+            execute = connection.execute
+            execute("CREATE TEMP TABLE asked (row INTEGER PRIMARY KEY)")
+            asked = ((int(row),) for row in rows)
+            connection.executemany("INSERT OR IGNORE INTO asked VALUES (?)", asked)
+            (changed,) = execute(_HAVE_ANOTHER, (state,)).fetchone()
+            if state == KEPT and reason is None:
+                execute("DELETE FROM verdicts WHERE row IN (SELECT row FROM asked)")
+            else:
+                execute(_JUDGE, (state, reason))
+            execute("DROP TABLE asked")
+        return int(changed)
 
     def checksums(self, namespace: str, first: int, stop: int) -> dict[int, int]:
         """Return the checksum of those of a range of rows of embeddings that have one."""
