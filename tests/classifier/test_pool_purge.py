@@ -10,7 +10,7 @@ import pytest
 
 from outgroup import ImageClassifier, Pool
 from outgroup.classifier import answer, pool_images, purge
-from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
+from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError, PoolError
 
 HIDDEN = 6
 
@@ -170,6 +170,38 @@ def test_a_pool_of_another_backbone_is_embedded_anew(pool: Pool, photos: Path) -
     classifier.fit(photos, pool=pool)
     assert np.isfinite(classifier.threshold)
     assert classifier.contents.backbone.name == "efficientnet-lite0"
+
+
+def test_a_large_pool_of_another_backbone_needs_its_embeddings(
+    quick: str, pool: Pool, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_images, "MOST", 20)
+    other = Pool.create(tmp_path / "other")
+    other.add(str(tmp_path / "clean"))
+    start = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    with pytest.raises(PoolError, match=r"0 of 80 images have embeddings of onnx.*pool embed"):
+        start.fit(photos, pool=other)
+    other.embed(quick)
+    report = start.fit(photos, pool=other).report
+    assert report is not None
+    assert report.pool is not None
+    assert (report.pool.n, report.pool.n_all) == (20, 80)
+
+
+def test_embeddings_of_a_second_backbone_are_used(
+    quick: str, pool: Pool, photos: Path, tmp_path: Path
+) -> None:
+    """Images that nobody could decode any more are none the worse."""
+    other = Pool.create(tmp_path / "other")
+    other.add(str(tmp_path / "clean"))
+    other.embed(quick)
+    (shard,) = other.path.glob("shards/*.tar")
+    shard.write_bytes(bytes(shard.stat().st_size))
+    classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    report = classifier.fit(photos, pool=other).report
+    assert report is not None
+    assert report.pool is not None
+    assert (report.pool.n, report.unreadable) == (80, ())
 
 
 def test_a_pool_can_be_what_a_model_is_tested_with(quick: str, pool: Pool, photos: Path) -> None:

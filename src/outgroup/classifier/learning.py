@@ -97,16 +97,17 @@ def training_samples(
         return embedded.layers["last"][labelled & embedded.readable]
 
     near = None if embedder is None else known
+    backbone = None if embedder is None else embedder.backbone
     parts, names, pooled = [samples], [*samples.origins], [False] * len(samples)
     which: list[bool] = []
     for given, is_pool in ((other, False), (pool, True)):
-        for name, part in () if given is None else collections(given, near, seed):
+        for name, part in () if given is None else collections(given, near, seed, backbone):
             parts.append(part)
             which.append(is_pool)
             names += [f"{name} (pool)" if is_pool and name in names else name] * len(part)
             pooled += [is_pool] * len(part)
     of_pool = [part for part, is_pool in zip(parts[1:], which, strict=True) if is_pool]
-    whole = drawn_from(pool, of_pool, seed)
+    whole = drawn_from(pool, of_pool, seed, backbone)
     classes = sorted({label for label in samples.labels if label is not None})
     said += likely_overlaps({o for part in parts[1:] for o in part.origins}, classes)
     return Given(Samples.concatenate(parts), names, pooled, whole, said)

@@ -17,6 +17,7 @@ from outgroup.embeddings import EmbeddedImage
 from outgroup.images import ImageSource
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
+    from outgroup.backbones import Backbone
     from outgroup.pool import Pool
     from outgroup.pool.records import Record
 
@@ -67,7 +68,9 @@ def is_too_large(item: Any) -> bool:
     return pool is not None and len(pool.rows()) > MOST
 
 
-def drawn_from(given: Any, parts: Sequence[Samples], seed: int = 0) -> DrawnFrom | None:
+def drawn_from(
+    given: Any, parts: Sequence[Samples], seed: int = 0, backbone: Backbone | None = None
+) -> DrawnFrom | None:
     """Return images from all over what nobody has looked at, where there is too much of it.
 
     Parameters
@@ -77,6 +80,8 @@ def drawn_from(given: Any, parts: Sequence[Samples], seed: int = 0) -> DrawnFrom
         What is learned from of them.
     seed : int
         Seed of what is drawn.
+    backbone : Backbone or None
+        As for `samples_of`.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def drawn_from(given: Any, parts: Sequence[Samples], seed: int = 0) -> DrawnFrom
     many = given if isinstance(given, (list, tuple)) else [given]
     if not any(map(is_too_large, many)):
         return None
-    pools = [pool for pool in map(opened_pool, many) if pool is not None]
+    pools = [as_seen(pool, backbone) for pool in map(opened_pool, many) if pool is not None]
     rows = [pool.rows() for pool in pools]
     loose = Samples.concatenate(
         [part for part in parts if not any(isinstance(x, EmbeddedImage) for x in part.sources)]
@@ -102,7 +107,16 @@ def drawn_from(given: Any, parts: Sequence[Samples], seed: int = 0) -> DrawnFrom
     return DrawnFrom(Samples.concatenate(samples), int(ends[-1]))
 
 
-def samples_of(pool: Pool, known: Known | None = None, seed: int = 0) -> Samples:
+def as_seen(pool: Pool, backbone: Backbone | None) -> Pool:
+    """Return a pool with the embeddings of a backbone, if it keeps any of all its images."""
+    if backbone is None or pool.embedded_by(backbone) < len(pool):
+        return pool
+    return pool.seen_by(backbone)
+
+
+def samples_of(
+    pool: Pool, known: Known | None = None, seed: int = 0, backbone: Backbone | None = None
+) -> Samples:
     """Return images of a pool, at most `MOST`, those in quarantine left out.
 
     Parameters
@@ -112,9 +126,20 @@ def samples_of(pool: Pool, known: Known | None = None, seed: int = 0) -> Samples
         Returns embeddings of known images; None: of a large pool all are from everywhere.
     seed : int
         Seed of what is drawn where there are too many.
+    backbone : Backbone or None
+        What `known` is by; None: the backbone of the pool.
+
+    Raises
+    ------
+    PoolError
+        If images near the known ones are to be drawn, and the pool has no embeddings of the
+        backbone.
     """
+    pool = as_seen(pool, backbone)
     rows = pool.rows()
     if len(rows) > MOST:
+        if known is not None and backbone is not None:
+            pool = pool.seen_by(backbone)
         near = 0.0 if known is None else 0.5
         drawn = pool.sample(
             MOST, known and known(), near=near, far=1.0 - near, synthetic=0.0, seed=seed

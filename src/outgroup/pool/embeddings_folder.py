@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from outgroup.errors import InvalidParameterError
+from outgroup.pool.checksums import Space
+from outgroup.pool.files import EMBEDDINGS
 from outgroup.pool.vectors import VectorFile
 
 
@@ -17,17 +19,18 @@ class EmbeddingsFolder:
 
     Parameters
     ----------
-    folder : Path
-        Where they are.
-    layers : mapping of str to int
-        The dimension of each layer.
+    pool : Path
+        The pool that they are of.
+    space : Space
+        The network.
     """
 
-    def __init__(self, folder: Path, layers: Mapping[str, int]) -> None:
-        self.folder = folder
-        #: What stands for the network, its preprocessing and its layers.
-        self.namespace = folder.name
-        self.files = {name: VectorFile(folder / f"{name}.npy", dim) for name, dim in layers.items()}
+    def __init__(self, pool: Path, space: Space) -> None:
+        self.space = space
+        self.folder = pool / EMBEDDINGS / space.namespace
+        self.files = {
+            name: VectorFile(self.folder / f"{name}.npy", dim) for name, dim in space.layers.items()
+        }
 
     def append(self, n_before: int, layers: Mapping[str, npt.NDArray[np.float16]]) -> None:
         """Write rows behind the first `n_before` of each layer, onto the disk itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from outgroup.errors import PoolError
+from outgroup.pool.checksums import Space
 from outgroup.pool.files import INDEX
 from outgroup.pool.records import KEPT, Counts, Record, Unreadable
 from outgroup.pool.schema import APPLICATION_ID, SCHEMA, UNREADABLE, VERSION
@@ -270,6 +272,20 @@ class Index:
                 execute(_JUDGE, (state, reason))
             execute("DROP TABLE asked")
         return int(changed)
+
+    def embedded(self, namespace: str) -> int:
+        """Return how many images have embeddings of a network, the first ones of the pool."""
+        last = self.one(
+            "SELECT MAX(row) FROM checksums "
+            "WHERE space = (SELECT id FROM spaces WHERE namespace = ?)",
+            (namespace,),
+        )[0]
+        return 0 if last is None else int(last) + 1
+
+    def spaces(self) -> list[Space]:
+        """Return the networks that there are embeddings of, in the order they came."""
+        found = self.all("SELECT backbone, namespace, layers FROM spaces ORDER BY id")
+        return [Space(name, number, json.loads(layers)) for name, number, layers in found]
 
     def checksums(self, namespace: str, first: int, stop: int) -> dict[int, int]:
         """Return the checksum of those of a range of rows of embeddings that have one."""

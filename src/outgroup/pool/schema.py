@@ -6,8 +6,9 @@ dealt with. ``counts`` is kept by triggers: counting a million images would take
 ``groups`` are joined by giving them one root (union-find, flattened when two are joined).
 
 ``verdicts`` has what was said of some images. It stands apart because images are judged at random:
-in a table as wide as ``images`` each verdict would change a page of its own. ``checksums`` has one
-of each row of embeddings.
+in a table as wide as ``images`` each verdict would change a page of its own. ``spaces`` are the
+networks that there are embeddings of, and ``checksums`` has one of each row of these; what has none
+is not there, but for those of the first network that version 1 has written.
 """
 
 from __future__ import annotations
@@ -26,7 +27,12 @@ CREATE TABLE verdicts (
     state TEXT NOT NULL,
     reason TEXT
 );
-CREATE TABLE spaces (id INTEGER PRIMARY KEY, namespace TEXT NOT NULL UNIQUE);
+CREATE TABLE spaces (
+    id INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL UNIQUE,
+    backbone TEXT NOT NULL,
+    layers TEXT NOT NULL
+);
 CREATE TABLE checksums (
     space INTEGER NOT NULL REFERENCES spaces,
     row INTEGER NOT NULL,

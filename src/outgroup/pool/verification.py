@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -99,9 +99,24 @@ class Verification:
 
 
 def verify(
-    index: Index, shards: Shards, embeddings: EmbeddingsFolder, repair: bool = False
+    index: Index,
+    shards: Shards,
+    embeddings: EmbeddingsFolder,
+    more: Iterable[EmbeddingsFolder] = (),
+    repair: bool = False,
 ) -> Verification:
-    """Check a pool; see `Pool.verify`. To repair, the writer's lock must be held."""
+    """Check a pool; see `Pool.verify`. To repair, the writer's lock must be held.
+
+    Parameters
+    ----------
+    index, shards : Index, Shards
+    embeddings : EmbeddingsFolder
+        Those that were written with the images.
+    more : iterable of EmbeddingsFolder
+        Those of other networks, which may end earlier.
+    repair : bool
+        As for `Pool.verify`.
+    """
     found = Verification()
     n = index.count()
     last = index.last_place()
@@ -113,6 +128,19 @@ def verify(
     found.images = n
     for problem in _leftovers(shards, last):
         found.note(_mended(problem, lambda: shards.recover(last)) if repair else problem)
+    _check_vectors(found, index, embeddings, n, repair)
+    for folder in more:
+        _check_vectors(found, index, folder, index.embedded(folder.space.namespace), repair)
+    if wrong := _wrong_counts(index):
+        problem = Problem(str(index.path), f"{len(wrong)} counts are wrong")
+        found.note(_mended(problem, lambda: _count_again(index)) if repair else problem)
+    return found
+
+
+def _check_vectors(
+    found: Verification, index: Index, embeddings: EmbeddingsFolder, n: int, repair: bool
+) -> None:
+    """Check the first `n` rows of a network's embeddings."""
     for problem in _headers(embeddings, n):
         found.note(_mended(problem, lambda: embeddings.recover(n)) if repair else problem)
     for damaged, unsummed in _vectors(index, embeddings, n):
@@ -122,11 +150,7 @@ def verify(
         if unsummed and repair:
             with index.transaction() as connection:
                 for row, value in unsummed.items():
-                    write_checksums(connection, embeddings.namespace, row, [value])
-    if wrong := _wrong_counts(index):
-        problem = Problem(str(index.path), f"{len(wrong)} counts are wrong")
-        found.note(_mended(problem, lambda: _count_again(index)) if repair else problem)
-    return found
+                    write_checksums(connection, embeddings.space, row, [value])
 
 
 def _images(index: Index, shards: Shards, n: int) -> Iterator[Problem]:
@@ -234,7 +258,7 @@ def _vectors(
         finite = {
             name: np.asarray(np.isfinite(values).all(axis=1)) for name, values in layers.items()
         }
-        kept = index.checksums(embeddings.namespace, first, stop)
+        kept = index.checksums(embeddings.space.namespace, first, stop)
         unsummed = {}
         for row, value in enumerate(row_checksums(layers), first):
             bad = [name for name in layers if not finite[name][row - first]]

@@ -26,7 +26,7 @@ PRAGMA user_version = {VERSION};
 _AS_PRESENT = """
 CREATE TEMP VIEW verdicts AS SELECT row, source, state, reason FROM images
     WHERE state != 'kept' OR reason IS NOT NULL;
-CREATE TEMP TABLE spaces (id INTEGER PRIMARY KEY, namespace TEXT NOT NULL UNIQUE);
+CREATE TEMP TABLE spaces (id INTEGER, namespace TEXT, backbone TEXT, layers TEXT);
 CREATE TEMP TABLE checksums (space INTEGER, row INTEGER, checksum INTEGER);
 """
 _AS_IT_IS = """

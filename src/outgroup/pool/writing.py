@@ -162,7 +162,7 @@ class Writer:
             batch.write(connection)
             if batch.images:
                 sums = row_checksums(layers)
-                write_checksums(connection, self._embeddings.namespace, batch.first, sums)
+                write_checksums(connection, self._embeddings.space, batch.first, sums)
         if batch.images:
             self._embeddings.publish(batch.stop)
 

@@ -93,10 +93,11 @@ def prepare_table(
         table = table.with_others(from_images(other))
     n_looked_at = len(table.samples)
     whole = None
+    backbone = means.embedder.backbone
     if pool is not None:
-        parts = [part for _, part in collections(pool, seed=means.seed)]
+        parts = [part for _, part in collections(pool, None, means.seed, backbone)]
         table = table.with_others(Samples.concatenate(parts))
-        whole = drawn_from(pool, parts, means.seed)
+        whole = drawn_from(pool, parts, means.seed, backbone)
     samples = table.samples
     pooled = np.arange(len(samples)) >= n_looked_at
     embeddings = means.embedder.embed(samples.sources)
