@@ -19,7 +19,7 @@ from embedded import Embedded
 from setting import versions
 
 from outgroup.binomial import interval
-from outgroup.mining import Effort, mine_embeddings
+from outgroup.mining import Effort, TypicalOfAClass, mine_embeddings
 from outgroup.mining.seen import keys_of
 from outgroup.model import OpenSetModel, fit_model
 from outgroup.selection import choose_strategy
@@ -52,6 +52,9 @@ KEPT = 40
 #: Shares of the test images of the class that are kept by the thresholds that are compared, beside
 #: each model's own, above which 5 % of known images are expected.
 SHARES = (0.95, 0.97, 0.98)
+
+#: The same with and without a second look.
+AGAIN_SEEDS = 2
 
 #: Where few negatives are all there is: how many, with which strategies, on which of the streams of
 #: cats, and the shares of the test cats that are kept.
@@ -97,6 +100,7 @@ def compare(
         target=None,
         hardest=hardest,
         uniform=uniform,
+        suspects=TypicalOfAClass(),
         seed=seed,
     )
     n = begun + len(mined.negatives)
@@ -194,7 +198,7 @@ def contaminated(zoo: Embedded, name: str, way: str, seed: int) -> dict[str, Any
 
     for which, rows, suspects in (
         ("clean stream", clean, None),
-        ("set aside", dirty, None),
+        ("set aside", dirty, TypicalOfAClass()),
         ("learned from", dirty, nobody),
     ):
         batches = (zoo.take(rows[i : i + 64]) for i in range(0, len(rows), 64))
@@ -218,6 +222,50 @@ def suspects(zoo: Embedded) -> list[dict[str, Any]]:
             row = {"class": name, "strategy": way, "seeds": HIDDEN_SEEDS}
             rows.append(row | {key: sum(run[key] for run in runs) for key in runs[0]})
             print(rows[-1], flush=True)
+    return rows
+
+
+def looked_again(zoo: Embedded, name: str, way: str, seed: int) -> dict[str, Any]:
+    """Hide images as `contaminated` does; count those that are learned from, by how one looks."""
+    rng = np.random.default_rng(seed)
+    others = rng.permutation(np.concatenate([zoo.rows("pool"), zoo.rows("other_near")]))
+    hidden, test = np.array_split(rng.permutation(zoo.rows("test", [name])), 2)
+    data = zoo.training_set(zoo.rows("train", [name]), others[:BEGUN_WITH])
+    before = fit_model(data, choose_strategy(way), seed=seed)
+    stream = rng.permutation(np.concatenate([others[BEGUN_WITH:], hidden]))
+    keys = keys_of(zoo.take(hidden))
+    found: dict[str, Any] = {"hidden": len(hidden), "test": len(test)}
+    for which, suspects in (("at once", TypicalOfAClass()), ("at once and again", None)):
+        batches = (zoo.take(stream[i : i + 64]) for i in range(0, len(stream), 64))
+        start = time.process_time()
+        options = {"target": None, "seed": seed, "suspects": suspects}
+        mined = mine_embeddings(batches, data, before, Effort(first=256), **options)
+        assert mined.memory is not None
+        aside = np.array([image.key for image in mined.quarantined], dtype=np.uint64)
+        scores = mined.model.strategy.score(zoo.take(test)).other_score
+        found[which] = {
+            "set aside": int(np.isin(keys, aside).sum()),
+            "learned from": int(np.isin(keys, mined.memory.hard.keys).sum()),
+            "wrongly": int((~np.isin(aside, keys)).sum()),
+            "known rejected": int((scores > mined.model.threshold).sum()),
+            "seconds": time.process_time() - start,
+        }
+    return found
+
+
+def look_again(zoo: Embedded) -> list[dict[str, Any]]:
+    """Return what a second look before each refit is good for, summed over seeds."""
+    rows = []
+    for name in CLASSES:
+        for way in STRATEGIES:
+            runs = [looked_again(zoo, name, way, seed) for seed in range(AGAIN_SEEDS)]
+            row: dict[str, Any] = {"class": name, "strategy": way, "seeds": AGAIN_SEEDS}
+            row |= {key: sum(run[key] for run in runs) for key in ("hidden", "test")}
+            for which in ("at once", "at once and again"):
+                row[which] = {k: sum(run[which][k] for run in runs) for k in runs[0][which]}
+                row[which]["seconds"] = round(row[which]["seconds"], 1)
+            rows.append(row)
+            print(row, flush=True)
     return rows
 
 
@@ -263,7 +311,7 @@ def covered(shares: tuple[float, float], target: float, seed: int) -> dict[str, 
     data = TrainingSet({"last": np.vstack([world.known(60), world.far(40)])}, y, ("known",))
     model = fit_model(data, choose_strategy("sigmoid"))
     effort = Effort(images=8_000, refits=6, first=64)
-    options = {"target": target, "hardest": 60, "uniform": 60}
+    options = {"target": target, "hardest": 60, "uniform": 60, "suspects": TypicalOfAClass()}
     mined = mine_embeddings(world.stream(shares), data, model, effort, **options)
     known, alike = shares
     fresh, n = World(10**6 + seed), 20_000
@@ -386,11 +434,29 @@ def few_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def again_table(rows: list[dict[str, Any]]) -> str:
+    """Return what a second look is good for, as Markdown."""
+    lines = [
+        "| class | strategy | hidden | set aside at once | and again | learned from: at once "
+        "| and again | others set aside: at once | and again |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        looks = row["at once"], row["at once and again"]
+        figures = ("set aside", "learned from", "wrongly")
+        cells = [str(look[figure]) for figure in figures for look in looks]
+        lines.append(
+            f"| {row['class']} | {row['strategy']} | {row['hidden']} | {' | '.join(cells)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 TABLES = {
     "coverage": coverage_table,
     "zoo": zoo_table,
     "few": few_table,
     "suspects": suspects_table,
+    "again": again_table,
 }
 
 
@@ -429,6 +495,7 @@ def main() -> None:
         zoo = Embedded.load(arguments.zoo, ("train", "test", "other_near", "pool"))
         made |= {"zoo": measure(zoo)} if "zoo" in wanted else {}
         made |= {"few": measure_few(zoo)} if "few" in wanted else {}
+        made |= {"again": look_again(zoo)} if "again" in wanted else {}
         made |= {"suspects": suspects(zoo)} if "suspects" in wanted else {}
     found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     found |= made

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from outgroup.calibration import Budget, anytime_upper_bound
+from outgroup.contamination import Contamination, Suspect
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
-from outgroup.mining import Effort, Mined, mine_embeddings
+from outgroup.mining import Effort, Mined, TypicalOfAClass, mine_embeddings, miner
+from outgroup.mining.seen import keys_of
 from outgroup.model import OpenSetModel, fit_model
 from outgroup.selection import choose_strategy
 from outgroup.training_set import TrainingSet
@@ -222,6 +224,49 @@ def test_a_kind_of_which_most_are_called_other_is_not_suspected(
     compared = mine_embeddings([crowd, world.known(200)], data, model, Effort(first=10**6))
     alone = mine_embeddings([world.known(200)], data, model, Effort(first=10**6))
     assert compared.n_quarantined < alone.n_quarantined
+
+
+def test_a_second_look_leaves_fewer_known_images_to_learn_from() -> None:
+    learned = {"at once": 0, "again": 0}
+    wrongly = 0
+    for seed in range(3):
+        world = World(seed)
+        data = training_set(world.known(100), world.far(40))
+        model = fit_model(data, choose_strategy("sigmoid"))
+        hidden, others = world.known(40), np.vstack([world.far(800), world.alike(160)])
+        rows = world.rng.permutation(np.vstack([hidden, others]))
+        keys = keys_of({"last": hidden})
+        for which, suspects in (("at once", TypicalOfAClass()), ("again", None)):
+            found = mine_embeddings(
+                np.array_split(rows, 16), data, model, Effort(first=128), target=None,
+                suspects=suspects,
+            )  # fmt: skip
+            assert found.memory is not None
+            learned[which] += int(np.isin(found.memory.hard.keys, keys).sum())
+        aside = np.array([image.key for image in found.quarantined], dtype=np.uint64)
+        assert found.n_quarantined == len(aside)
+        assert not np.isin(found.memory.hard.keys, aside).any()
+        wrongly += int((~np.isin(aside, keys)).sum())
+    assert learned["again"] < learned["at once"] / 2
+    assert wrongly < 0.02 * 3 * 960
+
+
+def test_where_all_is_set_aside_nothing_is_learned_anew(
+    world: World, data: TrainingSet, model: OpenSetModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_of_them(known: TrainingSet, pool: np.ndarray, seed: int) -> Contamination:
+        suspects = tuple(Suspect(row, "cat", 1.0, ()) for row in range(len(pool)))
+        return Contamination(len(pool), suspects, None, None, (), 0)
+
+    monkeypatch.setattr(miner, "find_suspects", all_of_them)
+    said: list[str] = []
+    found = mine_embeddings(
+        world.stream(), data, model, Effort(640, first=64), target=None, say=said.append
+    )
+    assert (found.read, len(found.stages), len(found.negatives)) == (640, 1, 0)
+    assert found.model.threshold == model.threshold
+    assert found.n_quarantined > 0.5 * 640
+    assert not any("Refitted" in line for line in said)
 
 
 def test_nothing_is_learned_from_suspects(

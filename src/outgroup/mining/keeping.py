@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
-from outgroup.mining.miner import Miner, State
+from outgroup.mining.miner import Miner
+from outgroup.mining.states import State
 from outgroup.pool.files import write_durably
 
 FORMAT = 1

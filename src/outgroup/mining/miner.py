@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration import anytime_interval, anytime_upper_bound
+from outgroup.contamination import find_suspects
 from outgroup.errors import InvalidParameterError
 from outgroup.mining.effort import Effort
 from outgroup.mining.memory import Memory
@@ -19,6 +19,7 @@ from outgroup.mining.mined import Mined, Quarantined, Stage, with_promise
 from outgroup.mining.recipe import Recipe
 from outgroup.mining.seen import Seen, keys_of
 from outgroup.mining.smallest import Smallest, uniform_ranks
+from outgroup.mining.states import KeepsState
 from outgroup.mining.suspects import Suspects, TypicalOfAClass
 from outgroup.model import OpenSetModel
 from outgroup.strategies import Features, take
@@ -34,19 +35,6 @@ COMPARED = 1000
 SHOWN = 1000
 
 
-#: Numbers of a miner that a state holds.
-_COUNTERS = (
-    "read", "unreadable", "repeated", "n_quarantined", "counted", "accepted", "_in_a_row"
-)  # fmt: skip
-
-
-class State(NamedTuple):
-    """All of a miner but its model: what JSON can hold, and arrays by name."""
-
-    plain: dict[str, Any]
-    arrays: dict[str, NDArray[Any]]
-
-
 class Batch(NamedTuple):
     """Some images of a stream: rows of those that could be read, and how many could not."""
 
@@ -55,7 +43,7 @@ class Batch(NamedTuple):
     unreadable: int = 0
 
 
-class Miner:
+class Miner(KeepsState):
     """A model on a stream: scores, counts, keeps the hardest, refits.
 
     Parameters
@@ -73,7 +61,8 @@ class Miner:
     hardest, uniform : int
         How many of the hardest negatives are kept, and how many of a uniform sample.
     suspects : Suspects or None
-        Says what may well be of a known class; None is `TypicalOfAClass`.
+        Says what may well be of a known class; None is `TypicalOfAClass`, and before each refit
+        a look at all that is to be learned from, as at a pool.
     seed : int
         Seed of the uniform sample.
     length : int or None
@@ -103,6 +92,7 @@ class Miner:
         self.effort = effort or Effort()
         self._each = self.effort.confidence_of_each(confidence)
         self._suspects = suspects or TypicalOfAClass()
+        self._looks_again = suspects is None
         self._seed = seed
         self._length = length
         self._data = recipe.data
@@ -203,7 +193,11 @@ class Miner:
 
     def refit(self) -> None:
         """Learn anew from all that is kept, and begin to count afresh."""
+        if self._looks_again:
+            self._look_again()
         mined = self.memory.mined()
+        if not len(mined):  # all were set aside
+            return
         data = self.recipe.with_mined(mined.features, mined.keys, mined.names)
         model = self.recipe.fit(data)
         held_out = model.other_scores[-len(mined) :]  # in the order of the keys
@@ -219,57 +213,6 @@ class Miner:
         self._mined = mined
         self.memory.new.clear()
         self.counted = self.accepted = 0
-
-    def state(self) -> State:
-        """Return all that it takes to go on in another process."""
-        kept = {**self._kept(), "mined": self._mined}
-        names, arrays = {}, {f"seen/{key}": a for key, a in self.memory.seen.state().items()}
-        for part, rows in kept.items():
-            names[part], found = rows.state()
-            arrays |= {f"{part}/{key}": values for key, values in found.items()}
-        plain = {
-            "counters": {name: getattr(self, name) for name in _COUNTERS},
-            "seconds": self.seconds,
-            "threshold": self.model.threshold,
-            "stages": [asdict(stage) for stage in self._stages],
-            "names": names,
-        }
-        return State(plain, arrays)
-
-    def restore(self, state: State) -> None:
-        """Take over what `state` returned; the model is learned once more.
-
-        Raises
-        ------
-        ValueError
-            If it does not fit, or another model comes of it than the one that was counted.
-        """
-        plain, arrays = state
-        self.memory.seen.restore(_part(arrays, "seen"))
-        self._mined = Smallest(0)
-        for part, rows in {**self._kept(), "mined": self._mined}.items():
-            rows.restore(plain["names"][part], _part(arrays, part))
-        self._stages = [Stage(**stage) for stage in plain["stages"]]
-        if self._stages:
-            mined = self._mined
-            self._data = self.recipe.with_mined(mined.features, mined.keys, mined.names)
-            self.model = self.recipe.fit(self._data)
-            self.learned = tuple(mined.names[i] for i in np.argsort(mined.keys))
-        if self.model.threshold != plain["threshold"]:
-            raise ValueError("another model comes of it than the one that was counted")
-        self._start = time.monotonic() - float(plain["seconds"])
-        for name in _COUNTERS:
-            setattr(self, name, int(plain["counters"][name]))
-
-    def _kept(self) -> dict[str, Smallest]:
-        memory = self.memory
-        return {
-            "hard": memory.hard,
-            "new": memory.new,
-            "uniform": memory.uniform,
-            "rejected": memory.rejected,
-            "quarantine": self._quarantine,
-        }
 
     def result(self, stopped: str, error: Exception | None = None) -> Mined:
         """Return what there is."""
@@ -326,6 +269,27 @@ class Miner:
             chosen = [names[i] for i in rows]
             self._quarantine.add(other_score[rows], keys[rows], {"label": labels}, chosen)
 
+    def _look_again(self) -> None:
+        """Set aside what looks like a class among all that is to be learned from.
+
+        One image is judged as soon as it is met, by a model that may not know it yet; many can be
+        told from each other, and are judged by models that have learned from the others.
+        """
+        mined = self.memory.mined()
+        order = np.argsort(mined.keys)  # so that it does not depend on the order of the stream
+        kept = take(mined.features, order)
+        found = find_suspects(self.recipe.data, kept["last"], seed=self._seed)
+        rows = order[found.rows]
+        if not len(rows):
+            return
+        few = take(mined.features, rows)
+        scores, other_score = self.model.strategy.score(few)
+        names = [mined.names[i] for i in rows.tolist()]
+        keys = mined.keys[rows]
+        self._set_aside(np.ones(len(rows), dtype=bool), keys, names, scores, other_score)
+        for part in (self.memory.hard, self.memory.new, self.memory.uniform):
+            part.drop(keys)
+
     def _keep(
         self,
         usable: NDArray[np.bool_],
@@ -359,19 +323,16 @@ def run(
             stopped = miner.verdict()
             if stopped is not None:
                 return stopped
+            done = miner.refits
             if miner.due():
                 miner.refit()
+            if miner.refits > done:
                 say("refit", miner)
         batch = batches()
         if batch is None:
             return "end"
         miner.feed(batch)
         say("batch", miner)
-
-
-def _part(arrays: dict[str, NDArray[Any]], name: str) -> dict[str, NDArray[Any]]:
-    """Return what stands below a name."""
-    return {key[len(name) + 1 :]: a for key, a in arrays.items() if key.startswith(f"{name}/")}
 
 
 def _check(target: object, confidence: object, hardest: object, uniform: object) -> None:

@@ -105,6 +105,14 @@ class Smallest:
         self.keys = np.asarray(arrays["keys"], np.uint64)
         self.features = {key.partition("/")[2]: values for key, values in layers.items()}
 
+    def drop(self, keys: NDArray[np.uint64]) -> None:
+        """Let go of rows by their keys; others that come later may take their places."""
+        rows = np.flatnonzero(~np.isin(self.keys, keys))
+        if len(rows) < len(self):
+            self.ranks, self.keys = self.ranks[rows], self.keys[rows]
+            self.names = [self.names[i] for i in rows.tolist()]
+            self.features = take(self.features, rows)
+
     def merge(self, other: Smallest) -> None:
         """Add all that another one keeps."""
         if len(other):
