@@ -413,13 +413,13 @@ def few_table(rows: list[dict[str, Any]]) -> str:
     """Return what a handful of negatives is good for, random or mined, as Markdown."""
     named = " | ".join(f"{100 * share:g} %" for share in FEW_SHARES)
     lines = [
-        f"| stream | strategy | negatives | {named} |",
-        "|---|---|---|" + "---|" * len(FEW_SHARES),
+        f"| stream | strategy | negatives | own threshold | {named} |",
+        "|---|---|---|---|" + "---|" * len(FEW_SHARES),
     ]
     for row in rows:
         cells = []
-        for share in FEW_SHARES:
-            at = row[kept_at(share)]
+        for figure in ("own threshold", *map(kept_at, FEW_SHARES)):
+            at = row[figure]
             cell = f"{at['random']:.1f} → {at['mined']:.1f}"
             low, high = at.get("ratio interval", (None, None))
             if "ratio" in at and low is not None:
