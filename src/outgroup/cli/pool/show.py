@@ -81,9 +81,9 @@ def _report(pool: Pool, counts: dict[str, Counts], total: Counts, every: bool) -
     console.print(LEGEND)
     console.print()
     layers = ", ".join(f"{name} {dim:,}" for name, dim in pool.layers.items())
-    console.print(f"Embeddings by {pool.settings.backbone}: {layers}.", soft_wrap=True)
+    console.print(f"Embeddings by {pool.settings.backbone}: {layers}.")
     for name, n in pool.other_backbones().items():
-        console.print(f"Of {n:,} images there are embeddings by {name}, too.", soft_wrap=True)
+        console.print(f"Of {n:,} images there are embeddings by {name}, too.")
 
 
 def _row(name: str, count: Counts) -> tuple[str, ...]:
