@@ -16,7 +16,7 @@ import pytest
 from outgroup import Pool
 from outgroup.backbones import get_backbone
 from outgroup.embeddings import Embedder
-from outgroup.errors import PoolError
+from outgroup.errors import InvalidParameterError, PoolError
 from outgroup.pool import Incoming, embedding_again
 
 Some = Callable[..., Iterator[Incoming]]
@@ -53,6 +53,13 @@ def test_a_pool_is_seen_by_another_backbone(pool: Pool, second: Any) -> None:
 def test_its_own_backbone_is_there_already(pool: Pool) -> None:
     assert pool.embed(pool.network()) == 0
     assert pool.seen_by(pool.network()) is pool
+
+
+@pytest.mark.parametrize("backbone", [None, 7, "no-such-network"])
+def test_what_is_no_backbone_is_refused(pool: Pool, backbone: Any) -> None:
+    for action in (pool.embed, pool.seen_by):
+        with pytest.raises(InvalidParameterError, match="'backbone' parameter"):
+            action(backbone)
 
 
 def test_images_that_came_later_are_embedded_later(pool: Pool, second: Any, some: Some) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from outgroup.backbones import Backbone, get_backbone
 from outgroup.embeddings import Embeddings, ProgressBar, namespace
-from outgroup.errors import PoolError
+from outgroup.errors import InvalidParameterError, PoolError
 from outgroup.pool.checksums import Space, row_checksums, write_checksums
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.engines import Engine, get_engine
@@ -67,11 +67,13 @@ class EmbedsAgain:
 
         Raises
         ------
+        InvalidParameterError
+            If there is no such backbone.
         PoolError
             If an image is damaged, another process is writing, or the disk is full. What was
             committed is kept.
         """
-        network = get_backbone(backbone) if isinstance(backbone, str) else backbone
+        network = _network(backbone)
         space = Space.of(network)
         if space.namespace == Settings.read(self.path).namespace:
             return 0
@@ -123,7 +125,7 @@ class EmbedsAgain:
         PoolError
             If some of the images have none of this backbone.
         """
-        network = get_backbone(backbone) if isinstance(backbone, str) else backbone
+        network = _network(backbone)
         space, n = Space.of(network), self._index.count()
         if space.namespace == self.settings.namespace:
             return cast("Pool", self)
@@ -179,3 +181,13 @@ class EmbedsAgain:
         with self._index.transaction() as connection:
             write_checksums(connection, folder.space, first, row_checksums(layers))
         folder.publish(first + len(table))
+
+
+def _network(backbone: str | Backbone) -> Backbone:
+    if isinstance(backbone, Backbone):
+        return backbone
+    if not isinstance(backbone, str):
+        raise InvalidParameterError(
+            f"The 'backbone' parameter must be a name or a Backbone. Got {backbone!r} instead."
+        )
+    return get_backbone(backbone)
