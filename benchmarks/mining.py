@@ -19,7 +19,7 @@ from embedded import Embedded
 from setting import versions
 
 from outgroup.binomial import interval
-from outgroup.mining import Effort, mine_embeddings
+from outgroup.mining import Effort, TypicalOfAClass, mine_embeddings
 from outgroup.mining.seen import keys_of
 from outgroup.model import OpenSetModel, fit_model
 from outgroup.selection import choose_strategy
@@ -53,11 +53,31 @@ KEPT = 40
 #: each model's own, above which 5 % of known images are expected.
 SHARES = (0.95, 0.97, 0.98)
 
+#: The same with and without a second look.
+AGAIN_SEEDS = 2
+
+#: Where few negatives are all there is: how many, with which strategies, on which of the streams of
+#: cats, and the shares of the test cats that are kept.
+FEW = (5, 10, 20, 50)
+FEW_STRATEGIES = ("sigmoid", "other-class", "one-class")
+FEW_STREAMS = ("pool", "pool, other animals and the other two classes")
+FEW_SHARES = (0.95, 0.97, 0.98, 0.99, 0.995)
+
 RUNS = 300
 WIDTH = 12
 
 
-def compare(zoo: Embedded, name: str, parts: tuple[str, ...], way: str, seed: int) -> dict:
+def compare(
+    zoo: Embedded,
+    name: str,
+    parts: tuple[str, ...],
+    way: str,
+    seed: int,
+    begun: int = BEGUN_WITH,
+    hardest: int = KEPT,
+    uniform: int = KEPT,
+    shares: tuple[float, ...] = SHARES,
+) -> dict:
     """Return what is accepted of the half of a stream that was held out, by three models."""
     rng = np.random.default_rng(seed)
     rows = np.concatenate([zoo.rows(part) for part in parts])
@@ -69,8 +89,8 @@ def compare(zoo: Embedded, name: str, parts: tuple[str, ...], way: str, seed: in
         data = zoo.training_set(known, negatives)
         return data, fit_model(data, choose_strategy(way), seed=seed)
 
-    data, before = model(mined_from[:BEGUN_WITH])
-    rest = mined_from[BEGUN_WITH:]
+    data, before = model(mined_from[:begun])
+    rest = mined_from[begun:]
     batches = (zoo.take(rest[i : i + 64]) for i in range(0, len(rest), 64))
     mined = mine_embeddings(
         batches,
@@ -78,11 +98,12 @@ def compare(zoo: Embedded, name: str, parts: tuple[str, ...], way: str, seed: in
         before,
         Effort(first=128),
         target=None,
-        hardest=KEPT,
-        uniform=KEPT,
+        hardest=hardest,
+        uniform=uniform,
+        suspects=TypicalOfAClass(),
         seed=seed,
     )
-    n = BEGUN_WITH + len(mined.negatives)
+    n = begun + len(mined.negatives)
     found: dict[str, Any] = {"negatives": n, "held_out": len(held_out), "test": len(test)}
     for which, fitted in (("before", before), ("mined", mined.model), ("random", None)):
         one = model(mined_from[:n])[1] if fitted is None else fitted
@@ -92,22 +113,27 @@ def compare(zoo: Embedded, name: str, parts: tuple[str, ...], way: str, seed: in
             "own threshold": int((scores <= one.threshold).sum()),
             "known rejected": int((kept > one.threshold).sum()),
         }
-        for share in SHARES:
+        for share in shares:
             at = float(np.quantile(kept, share, method="higher"))
-            found[which][f"{share:.0%} kept"] = int((scores <= at).sum())
+            found[which][kept_at(share)] = int((scores <= at).sum())
     found["stages"] = [[s.images, s.accepted, round(s.bound, 4)] for s in mined.stages]
     found["quarantined"] = mined.n_quarantined
     return found
 
 
-def summary(runs: list[dict]) -> dict[str, Any]:
+def kept_at(share: float) -> str:
+    """Return what a threshold is called that keeps a share of the test images of the class."""
+    return f"{100 * share:g}% kept"
+
+
+def summary(runs: list[dict], shares: tuple[float, ...] = SHARES) -> dict[str, Any]:
     """Return means over seeds, and paired intervals of the differences (bootstrap of seeds)."""
     rng = np.random.default_rng(0)
     picks = rng.integers(0, len(runs), (2000, len(runs)))
     made: dict[str, Any] = {"seeds": len(runs), "held_out": runs[0]["held_out"]}
     made["negatives"] = float(np.mean([run["negatives"] for run in runs]))
     made["quarantined"] = int(sum(run["quarantined"] for run in runs))
-    for figure in ("own threshold", "known rejected", *(f"{share:.0%} kept" for share in SHARES)):
+    for figure in ("own threshold", "known rejected", *map(kept_at, shares)):
         counts = {w: np.array([r[w][figure] for r in runs]) for w in ("before", "mined", "random")}
         mined, other = (counts[w][picks].mean(axis=1) for w in ("mined", "random"))
         row: dict[str, Any] = {which: float(values.mean()) for which, values in counts.items()}
@@ -136,6 +162,25 @@ def measure(zoo: Embedded) -> list[dict[str, Any]]:
     return rows
 
 
+def measure_few(zoo: Embedded) -> list[dict[str, Any]]:
+    """Return what mining is good for where both models may have a handful of negatives."""
+    rows = []
+    for stream in FEW_STREAMS:
+        for way in FEW_STRATEGIES:
+            for n in FEW:
+                begun = min(BEGUN_WITH, n // 2)
+                uniform = (n - begun) // 2
+                kept = {"hardest": n - begun - uniform, "uniform": uniform, "shares": FEW_SHARES}
+                runs = [
+                    compare(zoo, "cat", STREAMS[stream], way, seed, begun, **kept)  # type: ignore[arg-type]
+                    for seed in range(SEEDS)
+                ]
+                row = {"class": "cat", "stream": stream, "strategy": way, "at most": n}
+                rows.append(row | summary(runs, FEW_SHARES))
+                print(rows[-1], flush=True)
+    return rows
+
+
 def contaminated(zoo: Embedded, name: str, way: str, seed: int) -> dict[str, Any]:
     """Hide half of the test images of a class in a stream, and look what becomes of the others."""
     rng = np.random.default_rng(seed)
@@ -153,7 +198,7 @@ def contaminated(zoo: Embedded, name: str, way: str, seed: int) -> dict[str, Any
 
     for which, rows, suspects in (
         ("clean stream", clean, None),
-        ("set aside", dirty, None),
+        ("set aside", dirty, TypicalOfAClass()),
         ("learned from", dirty, nobody),
     ):
         batches = (zoo.take(rows[i : i + 64]) for i in range(0, len(rows), 64))
@@ -177,6 +222,50 @@ def suspects(zoo: Embedded) -> list[dict[str, Any]]:
             row = {"class": name, "strategy": way, "seeds": HIDDEN_SEEDS}
             rows.append(row | {key: sum(run[key] for run in runs) for key in runs[0]})
             print(rows[-1], flush=True)
+    return rows
+
+
+def looked_again(zoo: Embedded, name: str, way: str, seed: int) -> dict[str, Any]:
+    """Hide images as `contaminated` does; count those that are learned from, by how one looks."""
+    rng = np.random.default_rng(seed)
+    others = rng.permutation(np.concatenate([zoo.rows("pool"), zoo.rows("other_near")]))
+    hidden, test = np.array_split(rng.permutation(zoo.rows("test", [name])), 2)
+    data = zoo.training_set(zoo.rows("train", [name]), others[:BEGUN_WITH])
+    before = fit_model(data, choose_strategy(way), seed=seed)
+    stream = rng.permutation(np.concatenate([others[BEGUN_WITH:], hidden]))
+    keys = keys_of(zoo.take(hidden))
+    found: dict[str, Any] = {"hidden": len(hidden), "test": len(test)}
+    for which, suspects in (("at once", TypicalOfAClass()), ("at once and again", None)):
+        batches = (zoo.take(stream[i : i + 64]) for i in range(0, len(stream), 64))
+        start = time.process_time()
+        options = {"target": None, "seed": seed, "suspects": suspects}
+        mined = mine_embeddings(batches, data, before, Effort(first=256), **options)
+        assert mined.memory is not None
+        aside = np.array([image.key for image in mined.quarantined], dtype=np.uint64)
+        scores = mined.model.strategy.score(zoo.take(test)).other_score
+        found[which] = {
+            "set aside": int(np.isin(keys, aside).sum()),
+            "learned from": int(np.isin(keys, mined.memory.hard.keys).sum()),
+            "wrongly": int((~np.isin(aside, keys)).sum()),
+            "known rejected": int((scores > mined.model.threshold).sum()),
+            "seconds": time.process_time() - start,
+        }
+    return found
+
+
+def look_again(zoo: Embedded) -> list[dict[str, Any]]:
+    """Return what a second look before each refit is good for, summed over seeds."""
+    rows = []
+    for name in CLASSES:
+        for way in STRATEGIES:
+            runs = [looked_again(zoo, name, way, seed) for seed in range(AGAIN_SEEDS)]
+            row: dict[str, Any] = {"class": name, "strategy": way, "seeds": AGAIN_SEEDS}
+            row |= {key: sum(run[key] for run in runs) for key in ("hidden", "test")}
+            for which in ("at once", "at once and again"):
+                row[which] = {k: sum(run[which][k] for run in runs) for k in runs[0][which]}
+                row[which]["seconds"] = round(row[which]["seconds"], 1)
+            rows.append(row)
+            print(row, flush=True)
     return rows
 
 
@@ -222,7 +311,7 @@ def covered(shares: tuple[float, float], target: float, seed: int) -> dict[str, 
     data = TrainingSet({"last": np.vstack([world.known(60), world.far(40)])}, y, ("known",))
     model = fit_model(data, choose_strategy("sigmoid"))
     effort = Effort(images=8_000, refits=6, first=64)
-    options = {"target": target, "hardest": 60, "uniform": 60}
+    options = {"target": target, "hardest": 60, "uniform": 60, "suspects": TypicalOfAClass()}
     mined = mine_embeddings(world.stream(shares), data, model, effort, **options)
     known, alike = shares
     fresh, n = World(10**6 + seed), 20_000
@@ -320,7 +409,55 @@ def suspects_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-TABLES = {"coverage": coverage_table, "zoo": zoo_table, "suspects": suspects_table}
+def few_table(rows: list[dict[str, Any]]) -> str:
+    """Return what a handful of negatives is good for, random or mined, as Markdown."""
+    named = " | ".join(f"{100 * share:g} %" for share in FEW_SHARES)
+    lines = [
+        f"| stream | strategy | negatives | own threshold | {named} |",
+        "|---|---|---|---|" + "---|" * len(FEW_SHARES),
+    ]
+    for row in rows:
+        cells = []
+        for figure in ("own threshold", *map(kept_at, FEW_SHARES)):
+            at = row[figure]
+            cell = f"{at['random']:.1f} → {at['mined']:.1f}"
+            low, high = at.get("ratio interval", (None, None))
+            if "ratio" in at and low is not None:
+                upper = "∞" if high is None else f"{high:.2f}"
+                cell += f" ({at['ratio']:.2f} [{low:.2f}, {upper}])"
+            cells.append(cell)
+        lines.append(
+            f"| {row['stream']} | {row['strategy']} | {row['negatives']:.0f} | "
+            + " | ".join(cells)
+            + " |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def again_table(rows: list[dict[str, Any]]) -> str:
+    """Return what a second look is good for, as Markdown."""
+    lines = [
+        "| class | strategy | hidden | set aside at once | and again | learned from: at once "
+        "| and again | others set aside: at once | and again |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        looks = row["at once"], row["at once and again"]
+        figures = ("set aside", "learned from", "wrongly")
+        cells = [str(look[figure]) for figure in figures for look in looks]
+        lines.append(
+            f"| {row['class']} | {row['strategy']} | {row['hidden']} | {' | '.join(cells)} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {
+    "coverage": coverage_table,
+    "zoo": zoo_table,
+    "few": few_table,
+    "suspects": suspects_table,
+    "again": again_table,
+}
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -357,6 +494,8 @@ def main() -> None:
     if wanted != ["coverage"]:
         zoo = Embedded.load(arguments.zoo, ("train", "test", "other_near", "pool"))
         made |= {"zoo": measure(zoo)} if "zoo" in wanted else {}
+        made |= {"few": measure_few(zoo)} if "few" in wanted else {}
+        made |= {"again": look_again(zoo)} if "again" in wanted else {}
         made |= {"suspects": suspects(zoo)} if "suspects" in wanted else {}
     found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     found |= made

@@ -153,11 +153,7 @@ class TrainingSet:
 
         None if no image has a group.
         """
-        if self.groups is None or all(group is None for group in self.groups):
-            return None
-        return np.array(
-            [f"image {i}" if g is None else f"group {g}" for i, g in enumerate(self.groups)]
-        )
+        return None if self.groups is None else units_of(self.groups)
 
 
 def _some(column: Sequence[Any] | None, rows: NDArray[np.int64]) -> list[Any] | None:
@@ -244,6 +240,17 @@ def linked(first: NDArray[np.str_], second: NDArray[np.str_]) -> NDArray[np.str_
 def _numbers(names: NDArray[np.str_]) -> tuple[int, NDArray[np.int64]]:
     different, numbers = np.unique(names, return_inverse=True)
     return len(different), numbers
+
+
+def units_of(groups: Sequence[str | None]) -> NDArray[np.str_] | None:
+    """Return the group of each image, or the image itself if it has none; None without groups.
+
+    >>> units_of(["a", None, "a"])
+    array(['group a', 'image 1', 'group a'], dtype='<U7')
+    """
+    if all(group is None for group in groups):
+        return None
+    return np.array([f"image {i}" if g is None else f"group {g}" for i, g in enumerate(groups)])
 
 
 def units_in(data: Foldable, rows: NDArray[np.bool_]) -> NDArray[np.str_] | None:

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from outgroup import ImageClassifier, Pool
 from outgroup.classifier import answer, pool_images, purge
-from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
+from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError, PoolError
 
 HIDDEN = 6
 
@@ -125,8 +126,42 @@ def test_of_a_large_pool_some_are_drawn(
     assert report is not None
     assert report.pool is not None
     assert report.pool.n == 20
-    assert report.pool.found.share is None
-    assert "drawn" in str(report.pool.found.no_share)
+    assert report.pool.n_all == 80 + HIDDEN
+
+
+@pytest.mark.parametrize("task", ["one class", "labels", "columns"])
+def test_the_share_of_a_large_pool_is_that_of_the_whole_and_not_of_what_was_drawn(
+    task: str,
+    quick: str,
+    photos: Path,
+    tmp_path: Path,
+    make_folder: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """1 image in 21 is red; by source it would be 1 in 3, and near the classes nearly all."""
+    large = Pool.create(tmp_path / "large", quick)
+    large.add(str(make_folder(tmp_path / "clean", ["grey", "yellow"], 200)))
+    large.add(str(make_folder(tmp_path / "dirt", ["red"], 20, first=300)))
+    monkeypatch.setattr(pool_images, "MOST", 100)
+    paths = sorted(photos.glob("*/*.png"))
+    table = pd.DataFrame({"path": map(str, paths), "colour": [path.parent.name for path in paths]})
+    table["again"] = table["colour"]
+    options = {
+        "one class": {"label_columns": ["colour"]},
+        "labels": {"multi_label": True, "label_columns": ["colour"]},
+        "columns": {"multi_output": True, "label_columns": ["colour", "again"]},
+    }[task]
+    strategy = "auto" if task == "labels" else "sigmoid"
+    classifier = ImageClassifier(strategy=strategy, backbone=quick, cache=False, **options)  # type: ignore[arg-type]
+    report = classifier.fit(table, pool=large).report
+    assert report is not None
+    assert report.pool is not None
+    share = report.pool.found.share
+    assert share is not None
+    assert share.low <= 20 / 420 <= share.high
+    assert 0.01 < share.value < 0.13
+    assert (report.pool.n, report.pool.n_all) == (100, 420)
+    assert "(estimated share of all 420 " in report.pool.sentence
 
 
 def test_a_pool_of_another_backbone_is_embedded_anew(pool: Pool, photos: Path) -> None:
@@ -135,6 +170,38 @@ def test_a_pool_of_another_backbone_is_embedded_anew(pool: Pool, photos: Path) -
     classifier.fit(photos, pool=pool)
     assert np.isfinite(classifier.threshold)
     assert classifier.contents.backbone.name == "efficientnet-lite0"
+
+
+def test_a_large_pool_of_another_backbone_needs_its_embeddings(
+    quick: str, pool: Pool, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_images, "MOST", 20)
+    other = Pool.create(tmp_path / "other")
+    other.add(str(tmp_path / "clean"))
+    start = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    with pytest.raises(PoolError, match=r"0 of 80 images have embeddings of onnx.*pool embed"):
+        start.fit(photos, pool=other)
+    other.embed(quick)
+    report = start.fit(photos, pool=other).report
+    assert report is not None
+    assert report.pool is not None
+    assert (report.pool.n, report.pool.n_all) == (20, 80)
+
+
+def test_embeddings_of_a_second_backbone_are_used(
+    quick: str, pool: Pool, photos: Path, tmp_path: Path
+) -> None:
+    """Images that nobody could decode any more are none the worse."""
+    other = Pool.create(tmp_path / "other")
+    other.add(str(tmp_path / "clean"))
+    other.embed(quick)
+    (shard,) = other.path.glob("shards/*.tar")
+    shard.write_bytes(bytes(shard.stat().st_size))
+    classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
+    report = classifier.fit(photos, pool=other).report
+    assert report is not None
+    assert report.pool is not None
+    assert (report.pool.n, report.unreadable) == (80, ())
 
 
 def test_a_pool_can_be_what_a_model_is_tested_with(quick: str, pool: Pool, photos: Path) -> None:

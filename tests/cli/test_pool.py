@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 from PIL import Image
 
@@ -193,3 +195,37 @@ def test_every_pool_command_explains_itself(run: Run, command: str) -> None:
     result = run("pool", command, "--help")
     assert result.exit_code == 0
     assert fits(result.stdout)
+
+
+def test_a_second_backbone_is_embedded_once_and_shown(
+    run: Run, built: Path, network_file: Path
+) -> None:
+    second = f"onnx:{network_file}"
+    model = onnx.load(network_file)
+    model.doc_string = "another digest"
+    onnx.save(model, network_file)
+    done = run("pool", "embed", built, "--backbone", second)
+    assert done.exit_code == 0
+    assert "24 images embedded by onnx:" in " ".join(done.stdout.split())
+    found = json.loads(run("pool", "embed", built, "--backbone", second, "--json").stdout)
+    assert (found["images"], found["new"]) == (24, 0)
+    shown = " ".join(run("pool", "show", built).stdout.split())
+    assert "Of 24 images there are embeddings by onnx:" in shown
+    shown = json.loads(run("pool", "show", built, "--json").stdout)
+    assert shown["other_backbones"] == {second: 24}
+    assert run("pool", "verify", built).exit_code == 0
+    assert run("pool", "embed", built, "--backbone", "no-such").exit_code == 2
+
+
+def test_verify_says_where_there_are_no_checksums(run: Run, built: Path) -> None:
+    connection = sqlite3.connect(built / "index.sqlite3")
+    with connection:
+        connection.execute("DELETE FROM checksums WHERE row < 10")
+    connection.close()
+    said = " ".join(run("pool", "verify", built).stdout.split())
+    assert "all is well. 10 embeddings were kept by a version that wrote no checksums" in said
+    assert json.loads(run("pool", "verify", built, "--json").stdout)["n_unsummed"] == 10
+    assert "these were written now" in " ".join(
+        run("pool", "verify", built, "--repair").stdout.split()
+    )
+    assert run("pool", "verify", built).stdout.strip().endswith("all is well.")

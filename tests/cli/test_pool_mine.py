@@ -14,6 +14,7 @@ from typer.testing import CliRunner, Result
 
 import outgroup
 from outgroup.cli import app
+from outgroup.mining import keeping
 from outgroup.pool import Pool
 
 
@@ -50,6 +51,37 @@ def test_a_folder_is_mined_and_the_model_written(
     assert "Saved" in done.stdout
     model = outgroup.load(tmp_path / "mined.outgroup")
     assert model.certificate.promises[-1].population == "images of the stream that was mined"
+
+
+def test_the_same_command_goes_on_with_a_run_that_was_killed(
+    run: Callable[..., Result], many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def write_and_die(keeper: keeping.Keeper, miner: Any) -> None:
+        write(keeper, miner)
+        raise Killed
+
+    write = keeping.Keeper.write
+    given = ("--stream", many, "--target", 0.0001)
+    with monkeypatch.context() as patched:
+        patched.setattr(keeping, "PAUSE", 0.0)
+        patched.setattr(keeping.Keeper, "write", write_and_die)
+        with pytest.raises(Killed):
+            run(*given)
+    state = tmp_path / "mined.outgroup.mining"
+    assert state.exists()
+    refused = run("--stream", many, "--target", 0.01)
+    assert refused.exit_code == 2
+    assert "'target' parameter must be what it was" in " ".join(refused.stderr.split())
+    done = run(*given)
+    assert done.exit_code == 0, done.output
+    assert "Goes on where it was stopped: after 256 images" in done.stderr
+    assert not state.exists()
+    resumed = (tmp_path / "mined.outgroup").read_bytes()
+    assert run(*given).exit_code == 0
+    assert (tmp_path / "mined.outgroup").read_bytes() == resumed
 
 
 def test_json_is_for_machines(run: Callable[..., Result], many: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,30 @@ def test_train_says_what_it_set_aside_and_shows_it(
     html = page.read_text("utf-8")
     assert html.count("<article") >= 7
     assert "red-30" in html
+
+
+def test_pictures_of_a_pool_are_shown_that_are_no_files_on_disk(
+    run: Run, photos: Path, pool: Path, quick: str, tmp_path: Path
+) -> None:
+    """The images are those of a tar, of which nothing is left but the pool."""
+    archive = tmp_path / "pictures.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(pool, "pictures")
+    built = run("pool", "build", tmp_path / "P", archive, "--backbone", quick)
+    assert built.exit_code == 0
+    archive.unlink()
+    page = tmp_path / "suspects.html"
+    given = ("-o", tmp_path / "m.outgroup", "--backbone", quick, "--strategy", "sigmoid")
+    done = run("train", photos, *given, "--pool", tmp_path / "P", "--suspects", page)
+    assert done.exit_code == 0
+    trained = page.read_text("utf-8")
+    purged = run("pool", "purge", tmp_path / "P", "--known", photos, "--sheet", page)
+    assert purged.exit_code == 0
+    for html in (trained, page.read_text("utf-8")):
+        pictures = [part.partition(">")[2] for part in html.split("<article")[1:]]
+        assert len(pictures) >= 7
+        assert all(picture.strip().startswith("<img") for picture in pictures)
+        assert "pictures.tar!" in html
 
 
 def test_train_tells_machines_all_of_them(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from outgroup.contamination import Suspect, suspect_sheet
 from outgroup.contamination.sheet import LIMIT
+from outgroup.errors import PoolError
 from outgroup.neighbours import Neighbour
 
 Picture = Callable[[str, int], Image.Image]
@@ -61,6 +62,19 @@ def test_an_image_that_is_gone_is_named_and_not_shown(tmp_path: Path) -> None:
     assert "gone.png" in page
     assert "no such file" in page
     assert "<img" not in page
+
+
+def test_an_image_that_is_at_no_path_is_asked_for(make_picture: Picture) -> None:
+    def damaged() -> Image.Image:
+        raise PoolError("Image 1 of the pool is damaged.")
+
+    suspects = [
+        Suspect(0, "cat", 0.5, (), "no/such/place.png", lambda: make_picture("red", 1)),
+        Suspect(1, "cat", 0.5, (), "no/such/place.png", damaged),
+    ]
+    page = suspect_sheet(suspects)
+    assert page.count("<img") == 1
+    assert "Image 1 of the pool is damaged." in page
 
 
 def test_images_in_memory_are_found_by_row(make_picture: Picture) -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from outgroup.calibration import Budget, anytime_upper_bound
+from outgroup.contamination import Contamination, Suspect
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
-from outgroup.mining import Effort, Mined, mine_embeddings
+from outgroup.mining import Effort, Mined, Suspects, TypicalOfAClass, mine_embeddings, miner
+from outgroup.mining.seen import keys_of
 from outgroup.model import OpenSetModel, fit_model
 from outgroup.selection import choose_strategy
 from outgroup.training_set import TrainingSet
@@ -20,6 +22,11 @@ from .conftest import WIDTH, World, training_set
 
 def accepted(model: OpenSetModel, rows: np.ndarray) -> float:
     return float((model.strategy.score({"last": rows}).other_score <= model.threshold).mean())
+
+
+def now_and_then_twice(seed: int) -> Suspects | None:
+    """Return None, which looks at suspects twice and takes its time, for one seed in four."""
+    return None if seed % 4 == 0 else TypicalOfAClass()
 
 
 def test_what_is_counted_is_what_the_model_did_to_what_it_had_not_seen(
@@ -98,7 +105,13 @@ def test_the_promise_about_known_images_is_kept_after_refits() -> None:
         data = training_set(world.known(100), world.far(40))
         model = fit_model(data, choose_strategy("sigmoid"))
         found = mine_embeddings(
-            world.stream(), data, model, Effort(1500, first=128), target=None, hardest=100
+            world.stream(),
+            data,
+            model,
+            Effort(1500, first=128),
+            target=None,
+            hardest=100,
+            suspects=now_and_then_twice(seed),
         )
         assert len(found.stages) > 2
         rejected = 1 - accepted(found.model, world.known(5000))
@@ -222,6 +235,49 @@ def test_a_kind_of_which_most_are_called_other_is_not_suspected(
     compared = mine_embeddings([crowd, world.known(200)], data, model, Effort(first=10**6))
     alone = mine_embeddings([world.known(200)], data, model, Effort(first=10**6))
     assert compared.n_quarantined < alone.n_quarantined
+
+
+def test_a_second_look_leaves_fewer_known_images_to_learn_from() -> None:
+    learned = {"at once": 0, "again": 0}
+    wrongly = 0
+    for seed in range(3):
+        world = World(seed)
+        data = training_set(world.known(100), world.far(40))
+        model = fit_model(data, choose_strategy("sigmoid"))
+        hidden, others = world.known(40), np.vstack([world.far(800), world.alike(160)])
+        rows = world.rng.permutation(np.vstack([hidden, others]))
+        keys = keys_of({"last": hidden})
+        for which, suspects in (("at once", TypicalOfAClass()), ("again", None)):
+            found = mine_embeddings(
+                np.array_split(rows, 16), data, model, Effort(first=128), target=None,
+                suspects=suspects,
+            )  # fmt: skip
+            assert found.memory is not None
+            learned[which] += int(np.isin(found.memory.hard.keys, keys).sum())
+        aside = np.array([image.key for image in found.quarantined], dtype=np.uint64)
+        assert found.n_quarantined == len(aside)
+        assert not np.isin(found.memory.hard.keys, aside).any()
+        wrongly += int((~np.isin(aside, keys)).sum())
+    assert learned["again"] < learned["at once"] / 2
+    assert wrongly < 0.02 * 3 * 960
+
+
+def test_where_all_is_set_aside_nothing_is_learned_anew(
+    world: World, data: TrainingSet, model: OpenSetModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_of_them(known: TrainingSet, pool: np.ndarray, seed: int) -> Contamination:
+        suspects = tuple(Suspect(row, "cat", 1.0, ()) for row in range(len(pool)))
+        return Contamination(len(pool), suspects, None, None, (), 0)
+
+    monkeypatch.setattr(miner, "find_suspects", all_of_them)
+    said: list[str] = []
+    found = mine_embeddings(
+        world.stream(), data, model, Effort(640, first=64), target=None, say=said.append
+    )
+    assert (found.read, len(found.stages), len(found.negatives)) == (640, 1, 0)
+    assert found.model.threshold == model.threshold
+    assert found.n_quarantined > 0.5 * 640
+    assert not any("Refitted" in line for line in said)
 
 
 def test_nothing_is_learned_from_suspects(
@@ -378,7 +434,13 @@ def test_the_sentence_is_right_in_19_of_20_runs_though_it_stops_when_it_likes_to
                 yield np.where(known, world.known(len(batch)), batch)
 
         found = mine_embeddings(
-            stream(), data, model, Effort(3000, refits=4, first=64), target=0.02, hardest=50
+            stream(),
+            data,
+            model,
+            Effort(3000, refits=4, first=64),
+            target=0.02,
+            hardest=50,
+            suspects=now_and_then_twice(seed),
         )
         broken += found.stages[-1].bound < truth(found, World(10_000 + seed))
     assert broken <= 6  # 99 % of runs of 40 with 5 % broken have no more

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("name", ["coverage", "zoo", "suspects"])
+@pytest.mark.parametrize("name", ["coverage", "zoo", "few", "suspects", "again"])
 def test_the_tables_are_those_of_the_results(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     script = ROOT / "benchmarks" / "mining.py"
     if not script.exists():

@@ -48,4 +48,4 @@ def test_fifty_kills_lose_nothing_and_double_nothing(bag: SimpleNamespace, tmp_p
                 again = pool.path / path.relative_to(whole.path)
                 assert again.read_bytes() == path.read_bytes(), again
         found = pool.verify()
-        assert (found.n_problems, found.images) == (0, len(whole))
+        assert (found.n_problems, found.n_unsummed, found.images) == (0, 0, len(whole))

@@ -25,7 +25,7 @@ from outgroup.training_set import TrainingSet
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install outgroup[ray]")
 
-from outgroup.pool.engines import Engine  # noqa: E402
+from outgroup.pool.engines import Engine, _ray_actors  # noqa: E402
 from outgroup.pool.engines.ray import RayEngine  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -95,6 +95,22 @@ def assert_same(one: Pool, other: Pool) -> None:
             compared += 1
     assert compared == 4
     assert other.verify().n_problems == 0
+
+
+def test_a_worker_with_another_version_is_refused(
+    engine: Engine,
+    new_pool: Callable[..., Pool],
+    some: Callable[..., Iterator[Incoming]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As the process that writes says that it has another one."""
+    monkeypatch.setattr(_ray_actors, "_versions", lambda: {"numpy": "0.0.1"})
+    pool = new_pool()
+    with pytest.raises(
+        PoolError, match=r"A worker has numpy .*the process that writes has 0\.0\.1"
+    ):
+        pool.add(some(0, 20), engine=engine)
+    assert (len(pool), pool.verify().n_problems) == (0, 0)
 
 
 def test_pool_is_the_same_to_the_byte(bag: SimpleNamespace, tmp_path: Path, engine: Engine) -> None:

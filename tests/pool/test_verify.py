@@ -127,11 +127,40 @@ def test_matrix_that_is_short_or_damaged_is_found(pool: Pool) -> None:
         file.truncate(128 + 20 * 48 * 2)
     found = pool.verify(repair=True)
     assert not found.sound
-    assert "it holds 20 of the 30 embeddings" in found.problems[-1].what
+    assert ["it holds 20 of the 30 embeddings" in problem.what for problem in found.problems] == [
+        True,
+        False,
+    ]
     with pytest.raises(PoolError, match="it ends before row 30"):
         pool.features([29])
     with pytest.raises(PoolError, match="it holds 20 of the 30 embeddings"):
         pool.add([Incoming(b"", "made", "x")])
+
+
+@pytest.mark.parametrize("layer", ["last", "logits"])
+def test_finite_number_that_has_changed_is_found_and_put_into_quarantine(
+    pool: Pool, layer: str
+) -> None:
+    (path,) = pool.path.glob(f"embeddings/*/{layer}.npy")
+    width = pool.layers[layer]
+    before = pool.features([9], [layer])[layer][0, 1]
+    overwrite(path, 128 + (9 * width + 1) * 2, np.float16(before + 0.5).tobytes())
+    assert pool.features([9], [layer])[layer][0, 1] != before
+    found = pool.verify()
+    assert [problem.row for problem in found.problems] == [9]
+    assert "not those that were written" in found.problems[0].what
+    assert (found.sound, found.n_unsummed, pool[9].state) == (False, 0, "kept")
+    assert pool.verify(repair=True).sound
+    assert pool[9].state == "quarantined"
+
+
+def test_matrix_that_is_not_there_is_found(pool: Pool) -> None:
+    matrix_of(pool).unlink()
+    found = pool.verify()
+    assert [problem.what for problem in found.problems] == [
+        "can't be read (No such file or directory)."
+    ]
+    assert not pool.verify(repair=True).sound
 
 
 def test_wrong_counts_are_counted_again(pool: Pool) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.classifier.negatives import collections
-from outgroup.classifier.pool_images import is_too_large, likely_overlaps
+from outgroup.classifier.pool_images import DrawnFrom, drawn_from, likely_overlaps
 from outgroup.classifier.training import TrainingReport
 from outgroup.datasets import Samples, load_samples
 from outgroup.embeddings import Embedder
@@ -23,14 +23,14 @@ from outgroup.suspicions import odd_names
 class Given(NamedTuple):
     """Labelled images and negatives as one.
 
-    `collections` says which collection each is of, `pooled` whether it is of the pool, `drawn`
-    whether the pool has more, and `said` what is odd about how they were given.
+    `collections` says which collection each is of, `pooled` whether it is of the pool, `whole` is a
+    sample of the whole pool where it has more, and `said` what is odd about how they were given.
     """
 
     samples: Samples
     collections: list[str]
     pooled: list[bool]
-    drawn: bool
+    whole: DrawnFrom | None
     said: list[str]
 
 
@@ -97,17 +97,20 @@ def training_samples(
         return embedded.layers["last"][labelled & embedded.readable]
 
     near = None if embedder is None else known
+    backbone = None if embedder is None else embedder.backbone
     parts, names, pooled = [samples], [*samples.origins], [False] * len(samples)
+    which: list[bool] = []
     for given, is_pool in ((other, False), (pool, True)):
-        for name, part in () if given is None else collections(given, near, seed):
+        for name, part in () if given is None else collections(given, near, seed, backbone):
             parts.append(part)
+            which.append(is_pool)
             names += [f"{name} (pool)" if is_pool and name in names else name] * len(part)
             pooled += [is_pool] * len(part)
-    many = pool if isinstance(pool, (list, tuple)) else [pool]
-    drawn = any(map(is_too_large, many))
+    of_pool = [part for part, is_pool in zip(parts[1:], which, strict=True) if is_pool]
+    whole = drawn_from(pool, of_pool, seed, backbone)
     classes = sorted({label for label in samples.labels if label is not None})
     said += likely_overlaps({o for part in parts[1:] for o in part.origins}, classes)
-    return Given(Samples.concatenate(parts), names, pooled, drawn, said)
+    return Given(Samples.concatenate(parts), names, pooled, whole, said)
 
 
 def root_of(data: Any) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.backbones import Backbone
 from outgroup.classifier.pool_images import Known, opened_pool, samples_of
 from outgroup.datasets import Samples, from_images
 from outgroup.embeddings import Embedder
@@ -21,7 +22,7 @@ N_PROBES = 32
 
 
 def collections(
-    images: Any, known: Known | None = None, seed: int = 0
+    images: Any, known: Known | None = None, seed: int = 0, backbone: Backbone | None = None
 ) -> Iterator[tuple[str, Samples]]:
     """Yield the collections that were given, each with its samples.
 
@@ -34,6 +35,8 @@ def collections(
         Returns embeddings of known images, where a pool is too large to learn from all of it.
     seed : int, default=0
         Seed of what is drawn from a pool.
+    backbone : Backbone or None
+        What `known` is by, and whose embeddings are taken from a pool that has them.
     """
     many = images if isinstance(images, (list, tuple)) else [images]
     pools = [opened_pool(item) for item in many]
@@ -43,7 +46,7 @@ def collections(
         if one:
             name = os.path.basename(os.path.abspath(item if pool is None else pool.path))
             seen[name] += 1
-            samples = from_images(item) if pool is None else samples_of(pool, known, seed)
+            samples = from_images(item) if pool is None else samples_of(pool, known, seed, backbone)
             yield (f"{name} {seen[name]}" if seen[name] > 1 else name), samples
     loose = [item for item, one in zip(many, is_one, strict=True) if not one]
     if loose or not any(is_one):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from outgroup.classifier.learning import training_samples
+from outgroup.classifier.pool_images import loader
 from outgroup.classifier.training import prepare
 from outgroup.contamination import Contamination, find_suspects
 from outgroup.embeddings import Embedder, EmbeddingCache
@@ -107,7 +108,7 @@ def purge(
     suspects = [suspect for suspect in found.suspects if suspect.row not in vouched]
     records = opened.records([suspect.row for suspect in suspects])
     suspects = [
-        replace(suspect, path=record.origin)
+        replace(suspect, path=record.origin, load=loader(opened, suspect.row))
         for suspect, record in zip(suspects, records, strict=True)
     ]
     new = 0

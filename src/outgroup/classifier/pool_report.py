@@ -22,11 +22,14 @@ class PoolReport:
         Images that are known ones, too; they are never learned from as negatives.
     kept : bool
         Whether the suspects were learned from all the same.
+    n_all : int or None
+        Images of the whole pool, where these were drawn from more; the share is that of all.
     """
 
     found: Contamination
     copies: tuple[Skipped, ...]
     kept: bool = False
+    n_all: int | None = None
 
     @property
     def n(self) -> int:
@@ -43,11 +46,12 @@ class PoolReport:
         """What was done, in words."""
         looking = len(self.copies) + len(self.found.suspects)
         share = self.found.share
+        of_all = "" if self.n_all is None else f" of all {self.n_all:,}"
         estimate = f" ({self.found.no_share})" if self.found.no_share and looking else ""
         if share is not None:
             estimate = (
-                f" (estimated share {percent(share.value)}, {percent(share.confidence)} interval "
-                f"{percent(share.low)} to {percent(share.high, up=True)})"
+                f" (estimated share{of_all} {percent(share.value)}, {percent(share.confidence)} "
+                f"interval {percent(share.low)} to {percent(share.high, up=True)})"
             )
         of_pool = f"{looking:,} of {self.n:,} pool images look like your classes"
         if not looking:
@@ -61,6 +65,7 @@ class PoolReport:
         share = self.found.share
         return {
             "n": self.n,
+            "n_all": self.n_all,
             "set_aside": self.n_set_aside,
             "share": None if share is None else share.to_dict(),
             "no_share": self.found.no_share,

@@ -7,17 +7,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.classifier.pool_images import DrawnFrom, with_pictures
 from outgroup.classifier.pool_report import PoolReport
 from outgroup.classifier.training import Prepared, TrainingReport, fingerprint
 from outgroup.contamination import Contamination, find_suspects
-from outgroup.training_set import TrainingSet
-
-#: Why a part of a pool says nothing of the share of suspects in it.
-DRAWN = "they were drawn near your classes; `outgroup pool purge` looks at the whole pool"
+from outgroup.embeddings import Embedder
+from outgroup.training_set import TrainingSet, units_of
 
 
 def purged(
-    prepared: Prepared, seed: int, keep_suspects: bool, drawn: bool = False
+    prepared: Prepared,
+    seed: int,
+    keep_suspects: bool,
+    whole: DrawnFrom | None = None,
+    embedder: Embedder | None = None,
 ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None]:
     """Set aside what looks like the classes in the pool, and say so.
 
@@ -31,8 +34,11 @@ def purged(
         Seed of the parts that images are dealt into.
     keep_suspects : bool
         Whether all of the pool is learned from, and only counted.
-    drawn : bool, default=False
-        Whether its images are drawn from more, near the classes: then they say nothing of the rest.
+    whole : DrawnFrom or None
+        Where the pool has more images, a uniform sample of it: what was drawn to be learned from
+        says nothing of the share of suspects in the rest.
+    embedder : Embedder or None
+        What embeds that sample.
 
     Returns
     -------
@@ -43,20 +49,20 @@ def purged(
     found : Contamination or None
         What looks like a class, in the pool and among the other negatives; None without any.
     """
-    data, report, keys, pooled, copies = prepared
+    data, report, keys, pooled, copies, _ = prepared
     anything = pooled.any() or len(copies) > 0
     if not (anything or (data.learned_from and (data.y < 0).any())):
         return data, report, fingerprint(keys), None
     if data.learned_from:
-        found = look_through(data, pooled, seed)
-        if drawn:
-            found = replace(found, share=None, no_share=DRAWN)
+        found = look_through(data, pooled, seed, whole, embedder)
+        sources = prepared.sources
+        found = with_pictures(found, [sources[i] for i in np.flatnonzero(pooled).tolist()])
     else:
         why = "Known images that are not learned from say nothing of the pool."
         found = Contamination(int(pooled.sum()), (), None, why, (), 0)
     if not anything:
         return data, report, fingerprint(keys), found
-    pool = PoolReport(found, copies, keep_suspects)
+    pool = PoolReport(found, copies, keep_suspects, whole and whole.n)
     kept = np.ones(len(data.y), dtype=np.bool_)
     if not keep_suspects:
         kept[np.flatnonzero(pooled)[found.rows]] = False
@@ -66,13 +72,28 @@ def purged(
     return data, report, fingerprint([keys[i] for i in rows.tolist()]), found
 
 
-def look_through(data: TrainingSet, pooled: NDArray[np.bool_], seed: int) -> Contamination:
-    """Return what `find_suspects` finds among the rows of the pool."""
+def look_through(
+    data: TrainingSet,
+    pooled: NDArray[np.bool_],
+    seed: int,
+    whole: DrawnFrom | None = None,
+    embedder: Embedder | None = None,
+) -> Contamination:
+    """Return what `find_suspects` finds among the rows of the pool, and its share in all of it."""
     units, paths = data.units, data.paths
-    return find_suspects(
-        data.subset(np.flatnonzero(~pooled)),
+    looked_at = data.subset(np.flatnonzero(~pooled))
+    found = find_suspects(
+        looked_at,
         data.features["last"][pooled],
         None if units is None else units[pooled],
         None if paths is None else [paths[i] for i in np.flatnonzero(pooled).tolist()],
         seed,
     )
+    if whole is None:
+        return found
+    assert embedder is not None
+    embedded = embedder.embed(whole.samples.sources)
+    rows = np.flatnonzero(embedded.readable)
+    groups = [whole.samples.groups[i] for i in rows.tolist()]
+    of_all = find_suspects(looked_at, embedded.layers["last"][rows], units_of(groups), None, seed)
+    return replace(found, share=of_all.share, no_share=of_all.no_share)

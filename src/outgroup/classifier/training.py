@@ -69,7 +69,8 @@ class Prepared(NamedTuple):
     """Images that can be learned from, before the pool has been looked at.
 
     `keys` are content and label of each, `pooled` says which are of the pool, and `copies` are
-    images of the pool that are there with a label, too; they are not among the rest.
+    images of the pool that are there with a label, too; they are not among the rest. `sources` are
+    the images themselves.
     """
 
     data: TrainingSet
@@ -77,6 +78,7 @@ class Prepared(NamedTuple):
     keys: list[tuple[str | None, str | None]]
     pooled: NDArray[np.bool_]
     copies: tuple[Skipped, ...]
+    sources: list[ImageSource]
 
 
 def nothing_learned(classes: Sequence[str]) -> tuple[TrainingReport, str]:
@@ -188,7 +190,8 @@ def prepare(
         classes,
     )
     keys = [(digests[i], labels[i]) for i in rows]
-    return Prepared(data, report, keys, np.array([pooled[i] for i in rows], dtype=bool), copied)
+    of_pool = np.array([pooled[i] for i in rows], dtype=bool)
+    return Prepared(data, report, keys, of_pool, copied, [samples.sources[i] for i in rows])
 
 
 def _refuse_copies(

@@ -10,11 +10,12 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from html import escape
 
 from outgroup.calibration.certificate import percent
 from outgroup.contamination.suspects import Suspect
-from outgroup.errors import UnreadableImageError
+from outgroup.errors import PoolError, UnreadableImageError
 from outgroup.images import ImageSource, decode
 from outgroup.neighbours import Neighbour
 
@@ -28,11 +29,22 @@ LARGE, SMALL, QUALITY = 200, 120, 80
 Finder = Callable[["Suspect | Neighbour"], "ImageSource | None"]
 
 
+def picture_of(image: Suspect | Neighbour) -> ImageSource | None:
+    """Return the image of a suspect or of a known image; None where there is none to show.
+
+    >>> picture_of(Suspect(0, "cat", 0.4, (), "pool/1.jpg"))
+    'pool/1.jpg'
+    """
+    if isinstance(image, Suspect) and image.load is not None:
+        return image.load()
+    return image.path
+
+
 def suspect_sheet(
     suspects: Sequence[Suspect],
     title: str = "Do these show one of your classes?",
     said: str = "",
-    find: Finder = lambda image: image.path,
+    find: Finder = picture_of,
 ) -> str:
     """Return a page with suspects, in the order given.
 
@@ -45,7 +57,7 @@ def suspect_sheet(
     said : str
         A sentence below it.
     find : callable
-        Returns the image of a suspect or of a known image, by default its path.
+        Returns the image of a suspect or of a known image, as `picture_of` does.
 
     Returns
     -------
@@ -75,7 +87,7 @@ def _page(suspects: Sequence[Suspect], title: str, said: str, find: Finder) -> I
         where = suspect.path or f"row {suspect.row}"
         share = percent(suspect.score)
         yield f'<article data-path="{_text(where)}" data-label="{_text(suspect.label)}">\n'
-        yield _picture(find(suspect), LARGE, where)
+        yield _picture(partial(find, suspect), LARGE, where)
         yield f"<div><h2>{_text(suspect.label)}?</h2>\n"
         yield f'<p class="path">{_text(where)}</p>\n'
         yield f"<p>More like it than {share} of your known images of {_text(suspect.label)}. "
@@ -83,7 +95,7 @@ def _page(suspects: Sequence[Suspect], title: str, said: str, find: Finder) -> I
         for neighbour in suspect.nearest:
             name = neighbour.path or f"row {neighbour.row}"
             if name not in pictures:
-                pictures[name] = _picture(find(neighbour), SMALL, name)
+                pictures[name] = _picture(partial(find, neighbour), SMALL, name)
             yield f"<figure>{pictures[name]}<figcaption>{_text(neighbour.label or 'other')} "
             yield f"{neighbour.distance:.2f}</figcaption></figure>\n"
         yield '</div>\n<div class="ask"><button data-answer="yes">Yes</button>'
@@ -91,13 +103,14 @@ def _page(suspects: Sequence[Suspect], title: str, said: str, find: Finder) -> I
     yield f"</main>\n<script>{SCRIPT}</script></html>\n"
 
 
-def _picture(source: ImageSource | None, side: int, name: str) -> str:
+def _picture(find: Callable[[], ImageSource | None], side: int, name: str) -> str:
     """Return an image element with the picture in it."""
-    if source is None:
-        return f'<div class="none" style="width:{side}px">no picture</div>'
     try:
+        source = find()
+        if source is None:
+            return f'<div class="none" style="width:{side}px">no picture</div>'
         image = decode(source, min_side=side)
-    except UnreadableImageError as error:
+    except (UnreadableImageError, PoolError) as error:
         return f'<div class="none" style="width:{side}px">{_text(str(error))}</div>'
     small = image.copy()
     small.thumbnail((side, side))

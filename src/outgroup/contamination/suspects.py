@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from outgroup.contamination.mapped import Map, map_here
 from outgroup.contamination.share import Count, Share, estimate_share
 from outgroup.contamination.views import Views, look
 from outgroup.errors import InfeasibleTargetError, InvalidDataError
+from outgroup.images import ImageSource
 from outgroup.neighbours import Neighbour
 from outgroup.training_set import TrainingSet, units_in
 
@@ -41,6 +43,8 @@ class Suspect:
         The nearest known images, nearest first.
     path : str or None
         Where it is from.
+    load : callable or None
+        Returns the image, where it is not at that path for certain, as those of a `Pool` are not.
     """
 
     row: int
@@ -48,6 +52,7 @@ class Suspect:
     score: float
     nearest: tuple[Neighbour, ...]
     path: str | None = None
+    load: Callable[[], ImageSource] | None = field(default=None, repr=False, compare=False)
 
     @property
     def why(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sized
 from contextlib import ExitStack
@@ -21,10 +22,12 @@ from outgroup.errors import (
     OutgroupError,
 )
 from outgroup.mining.effort import Effort
+from outgroup.mining.keeping import Keeper
 from outgroup.mining.lines import Lines
 from outgroup.mining.mined import Mined
 from outgroup.mining.miner import Batch, Miner, run
 from outgroup.mining.recipe import Recipe
+from outgroup.mining.seen import keys_of
 from outgroup.mining.streams import StreamError, embedded, given, images_of
 from outgroup.mining.suspects import Suspects
 from outgroup.model import OpenSetModel
@@ -48,6 +51,7 @@ def mine(
     before: Mined | None = None,
     seed: int = 0,
     engine: str | Engine = "local",
+    state: str | os.PathLike[str] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Mined:
     """Mine a stream of negatives for those that a classifier accepts.
@@ -86,6 +90,11 @@ def mine(
         Seed of the uniform sample, and of the order of a folder.
     engine : str or Engine, default="local"
         What embeds the stream, as for `Pool.add`. The result is the same.
+    state : str, os.PathLike or None
+        A file that the state is written to after each refit, and once a minute. If it is there,
+        mining goes on from it: give the same stream, from its beginning, and the same parameters
+        (`budget` may allow more images and seconds). It stays when mining is over; delete it when
+        the result is safe. None: a run that is killed is lost.
     say : callable or None
         Called with lines of progress; None prints them on standard error if it is a terminal.
 
@@ -136,13 +145,16 @@ def mine(
         length=len(images) if isinstance(images, Sized) else None,
         before=None if before is None else before.memory,
     )
+    training = classifier.contents.training
+    keeper = _keeper(state, miner, seed, [training.fingerprint, model.threshold])
     lines = Lines(classifier.progress, say)
+    lines.goes_on(miner)
     with ExitStack() as stack:
         computes = get_engine(engine)
         if computes is not engine:
             stack.enter_context(computes)
         embedder = computes.embedder(classifier.contents.backbone, classifier.threads)
-        mined = _mine(embedded(images, embedder, effort.images), miner, lines)
+        mined = _mine(embedded(images, embedder, effort.images, keeper), miner, lines, keeper)
     return replace(mined, classifier=_with_model(classifier, recipe, mined))
 
 
@@ -156,6 +168,7 @@ def mine_embeddings(
     promises: Budget | None = None,
     n_folds: int = 5,
     before: Mined | None = None,
+    state: str | os.PathLike[str] | None = None,
     say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Mined:
@@ -177,7 +190,7 @@ def mine_embeddings(
         What thresholds have to keep; None is ``Budget()``.
     n_folds : int, default=5
         As for `fit_model`.
-    before, say, **options
+    before, state, say, **options
         As for `mine`; options are target, confidence, hardest, uniform, suspects and seed.
 
     Returns
@@ -196,13 +209,48 @@ def mine_embeddings(
     memory = None if before is None else before.memory
     miner = Miner(model, recipe, effort=effort, before=memory, **options)
     layers = {name: values.shape[1] for name, values in data.features.items()}
-    return _mine(given(stream, layers, effort.images), miner, Lines(False, say))
+    keeper = _keeper(state, miner, options.get("seed", 0), model.threshold)
+    lines = Lines(False, say)
+    lines.goes_on(miner)
+    return _mine(given(stream, layers, effort.images, keeper), miner, lines, keeper)
 
 
-def _mine(batches: Callable[[], Batch | None], miner: Miner, lines: Lines) -> Mined:
+def _keeper(
+    path: str | os.PathLike[str] | None, miner: Miner, seed: int, classifier: Any
+) -> Keeper | None:
+    """Return what writes the state, None without a file, and go on from one that is there."""
+    if path is None:
+        return None
+    data, effort = miner.recipe.data, miner.effort
+    rows = hashlib.blake2b(keys_of(data.features).tobytes() + data.y.tobytes(), digest_size=16)
+    keeper = Keeper(
+        path,
+        {
+            "classifier": classifier,
+            "data": rows.hexdigest(),
+            "target": miner.target,
+            "confidence": miner.confidence,
+            "budget": [effort.refits, effort.first],
+            "hardest": miner.memory.new.capacity,
+            "uniform": miner.memory.uniform.capacity,
+            "seed": seed,
+        },
+    )
+    keeper.read(miner)
+    return keeper
+
+
+def _mine(
+    batches: Callable[[], Batch | None], miner: Miner, lines: Lines, keeper: Keeper | None
+) -> Mined:
+    def told(what: str, miner: Miner) -> None:
+        lines(what, miner)
+        if keeper is not None:
+            keeper(what, miner)
+
     error: Exception | None = None
     try:
-        stopped = run(batches, miner, lines)
+        stopped = run(batches, miner, told)
     except KeyboardInterrupt:
         stopped = "interrupted"
     except StreamError as failure:

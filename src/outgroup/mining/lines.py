@@ -30,6 +30,14 @@ class Lines:
         self._say = say
         self._next = time.monotonic() + 1.0
 
+    def goes_on(self, miner: Miner) -> None:
+        """Say where mining goes on that was stopped."""
+        if self._say is not None and miner.read:
+            self._say(
+                f"Goes on where it was stopped: after {miner.read:,} images and {miner.refits} "
+                "refits."
+            )
+
     def __call__(self, what: str, miner: Miner) -> None:
         """Say it, if it is time."""
         if self._say is None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration import anytime_interval, anytime_upper_bound
+from outgroup.contamination import find_suspects
 from outgroup.errors import InvalidParameterError
 from outgroup.mining.effort import Effort
 from outgroup.mining.memory import Memory
@@ -18,6 +19,7 @@ from outgroup.mining.mined import Mined, Quarantined, Stage, with_promise
 from outgroup.mining.recipe import Recipe
 from outgroup.mining.seen import Seen, keys_of
 from outgroup.mining.smallest import Smallest, uniform_ranks
+from outgroup.mining.states import KeepsState
 from outgroup.mining.suspects import Suspects, TypicalOfAClass
 from outgroup.model import OpenSetModel
 from outgroup.strategies import Features, take
@@ -41,7 +43,7 @@ class Batch(NamedTuple):
     unreadable: int = 0
 
 
-class Miner:
+class Miner(KeepsState):
     """A model on a stream: scores, counts, keeps the hardest, refits.
 
     Parameters
@@ -59,7 +61,8 @@ class Miner:
     hardest, uniform : int
         How many of the hardest negatives are kept, and how many of a uniform sample.
     suspects : Suspects or None
-        Says what may well be of a known class; None is `TypicalOfAClass`.
+        Says what may well be of a known class; None is `TypicalOfAClass`, and before each refit
+        a look at all that is to be learned from, as at a pool.
     seed : int
         Seed of the uniform sample.
     length : int or None
@@ -89,6 +92,7 @@ class Miner:
         self.effort = effort or Effort()
         self._each = self.effort.confidence_of_each(confidence)
         self._suspects = suspects or TypicalOfAClass()
+        self._looks_again = suspects is None
         self._seed = seed
         self._length = length
         self._data = recipe.data
@@ -102,6 +106,8 @@ class Miner:
         self.memory.seen.add(keys_of(recipe.data.features))
         self._quarantine = Smallest(SHOWN)
         self.learned: tuple[str | None, ...] = ()
+        #: The mined negatives that the present model has learned from.
+        self._mined = Smallest(0)
         self._stages: list[Stage] = []
         self._start = time.monotonic()
         self.read = self.unreadable = self.repeated = self.n_quarantined = 0
@@ -187,7 +193,11 @@ class Miner:
 
     def refit(self) -> None:
         """Learn anew from all that is kept, and begin to count afresh."""
+        if self._looks_again:
+            self._look_again()
         mined = self.memory.mined()
+        if not len(mined):  # all were set aside
+            return
         data = self.recipe.with_mined(mined.features, mined.keys, mined.names)
         model = self.recipe.fit(data)
         held_out = model.other_scores[-len(mined) :]  # in the order of the keys
@@ -200,6 +210,7 @@ class Miner:
         self._stages.append(self._stage())
         self.learned = tuple(mined.names[i] for i in order)
         self.model, self._data, self.memory.hard = model, data, hard
+        self._mined = mined
         self.memory.new.clear()
         self.counted = self.accepted = 0
 
@@ -258,6 +269,27 @@ class Miner:
             chosen = [names[i] for i in rows]
             self._quarantine.add(other_score[rows], keys[rows], {"label": labels}, chosen)
 
+    def _look_again(self) -> None:
+        """Set aside what looks like a class among all that is to be learned from.
+
+        One image is judged as soon as it is met, by a model that may not know it yet; many can be
+        told from each other, and are judged by models that have learned from the others.
+        """
+        mined = self.memory.mined()
+        order = np.argsort(mined.keys)  # so that it does not depend on the order of the stream
+        kept = take(mined.features, order)
+        found = find_suspects(self.recipe.data, kept["last"], seed=self._seed)
+        rows = order[found.rows]
+        if not len(rows):
+            return
+        few = take(mined.features, rows)
+        scores, other_score = self.model.strategy.score(few)
+        names = [mined.names[i] for i in rows.tolist()]
+        keys = mined.keys[rows]
+        self._set_aside(np.ones(len(rows), dtype=bool), keys, names, scores, other_score)
+        for part in (self.memory.hard, self.memory.new, self.memory.uniform):
+            part.drop(keys)
+
     def _keep(
         self,
         usable: NDArray[np.bool_],
@@ -287,17 +319,20 @@ def run(
         Called with what has just been done, "batch" or "refit".
     """
     while True:
+        if miner.read:  # it may have come out of a state between two batches
+            stopped = miner.verdict()
+            if stopped is not None:
+                return stopped
+            done = miner.refits
+            if miner.due():
+                miner.refit()
+            if miner.refits > done:
+                say("refit", miner)
         batch = batches()
         if batch is None:
             return "end"
         miner.feed(batch)
         say("batch", miner)
-        stopped = miner.verdict()
-        if stopped is not None:
-            return stopped
-        if miner.due():
-            miner.refit()
-            say("refit", miner)
 
 
 def _check(target: object, confidence: object, hardest: object, uniform: object) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,19 @@ class Seen:
         if self._count >= self.capacity:
             self._old, self._young, self._count = self._young, self._empty(), 0
         return new
+
+    def state(self) -> dict[str, NDArray[np.generic]]:
+        """Return all that is remembered, as arrays by name."""
+        numbers = np.array([self.capacity, self.total, self._count])
+        return {"numbers": numbers, "young": self._young, "old": self._old}
+
+    def restore(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take over what `state` returned."""
+        capacity, self.total, self._count = map(int, arrays["numbers"])
+        if capacity != self.capacity:
+            raise ValueError(f"a memory of {capacity:,} images, and this one is of another size")
+        self._young = np.asarray(arrays["young"], np.uint8)
+        self._old = np.asarray(arrays["old"], np.uint8)
 
     def _empty(self) -> NDArray[np.uint8]:
         return np.zeros(int(self._n_bits) // 8 + 1, dtype=np.uint8)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,29 @@ class Smallest:
         self.features = {
             layer: _picked(values, features[layer], rows) for layer, values in self.features.items()
         }
+
+    def state(self) -> tuple[list[str | None], dict[str, NDArray[np.generic]]]:
+        """Return the names, and all else as arrays by name."""
+        layers = {f"features/{layer}": values for layer, values in self.features.items()}
+        return self.names, {"ranks": self.ranks, "keys": self.keys, **layers}
+
+    def restore(
+        self, names: Sequence[str | None], arrays: Mapping[str, NDArray[np.generic]]
+    ) -> None:
+        """Take over what `state` returned."""
+        layers = {key: values for key, values in arrays.items() if key.startswith("features/")}
+        self.names = list(names)
+        self.ranks = np.asarray(arrays["ranks"], np.float64)
+        self.keys = np.asarray(arrays["keys"], np.uint64)
+        self.features = {key.partition("/")[2]: values for key, values in layers.items()}
+
+    def drop(self, keys: NDArray[np.uint64]) -> None:
+        """Let go of rows by their keys; others that come later may take their places."""
+        rows = np.flatnonzero(~np.isin(self.keys, keys))
+        if len(rows) < len(self):
+            self.ranks, self.keys = self.ranks[rows], self.keys[rows]
+            self.names = [self.names[i] for i in rows.tolist()]
+            self.features = take(self.features, rows)
 
     def merge(self, other: Smallest) -> None:
         """Add all that another one keeps."""

@@ -15,6 +15,7 @@ from outgroup.classifier.pool_images import opened_pool
 from outgroup.classifier.training import path_of
 from outgroup.errors import InvalidParameterError
 from outgroup.images import ImageSource
+from outgroup.mining.keeping import Keeper
 from outgroup.mining.miner import Batch
 from outgroup.pool import Incoming, Pool
 from outgroup.pool.engines.base import Streams
@@ -33,14 +34,13 @@ class _Taken:
     """The images of a stream as they are asked for, with the name of each."""
 
     def __init__(self, items: Iterable[Any]) -> None:
-        self._items = guarded(items)
+        self._items = items
         self.names: list[str | None] = []
 
     def __iter__(self) -> Iterator[ImageSource]:
         for item in self._items:
-            named = isinstance(item, Incoming)
-            self.names.append(item.origin if named else path_of(item))
-            yield item.image if named else item
+            self.names.append(_name_of(item))
+            yield item.image if isinstance(item, Incoming) else item
 
 
 def guarded(items: Iterable[Any]) -> Iterator[Any]:
@@ -122,7 +122,29 @@ class ShuffledPool:
                 yield Incoming(image, record.source, record.origin, record.group)
 
 
-def embedded(stream: Iterable[Any], embedder: Streams, limit: int | None) -> Callable[[], Any]:
+def passed_over(items: Iterable[Any], keeper: Keeper | None) -> Iterator[Any]:
+    """Return an iterator behind those images that were mined before.
+
+    Raises
+    ------
+    InvalidDataError
+        If the stream does not begin with these.
+    """
+    rest = iter(items)
+    if keeper is not None and keeper.expected[0]:
+        with keeper.passing_over():
+            for item in islice(rest, keeper.expected[0]):
+                keeper.trail.add([_name_of(item)])
+    return rest
+
+
+def _name_of(item: Any) -> str | None:
+    return item.origin if isinstance(item, Incoming) else path_of(item)
+
+
+def embedded(
+    stream: Iterable[Any], embedder: Streams, limit: int | None, keeper: Keeper | None = None
+) -> Callable[[], Any]:
     """Return a callable for the next `Batch` of a stream of images, None at its end.
 
     Parameters
@@ -130,9 +152,13 @@ def embedded(stream: Iterable[Any], embedder: Streams, limit: int | None) -> Cal
     stream : iterable of ImageSource or Incoming
     embedder : Streams
     limit : int or None
-        Images that are taken at most.
+        Images that are taken at most, those that were mined before included.
+    keeper : Keeper or None
+        Has the state of an earlier run; what that has read is passed over.
     """
-    taken = _Taken(stream)
+    taken = _Taken(passed_over(guarded(stream), keeper))
+    if limit is not None and keeper is not None:
+        limit = max(0, limit - keeper.trail.read)
     chunks = embedder.stream(islice(iter(taken), limit), chunk=CHUNK)
 
     def following() -> Batch | None:
@@ -141,6 +167,8 @@ def embedded(stream: Iterable[Any], embedder: Streams, limit: int | None) -> Cal
             return None
         names, readable = taken.names[: len(found)], found.readable
         del taken.names[: len(found)]
+        if keeper is not None:
+            keeper.trail.add(names)
         return Batch(
             {layer: values[readable] for layer, values in found.layers.items()},
             [name for name, there in zip(names, readable, strict=True) if there],
@@ -150,7 +178,12 @@ def embedded(stream: Iterable[Any], embedder: Streams, limit: int | None) -> Cal
     return following
 
 
-def given(stream: Iterable[Any], layers: Mapping[str, int], limit: int | None) -> Callable[[], Any]:
+def given(
+    stream: Iterable[Any],
+    layers: Mapping[str, int],
+    limit: int | None,
+    keeper: Keeper | None = None,
+) -> Callable[[], Any]:
     """Return a callable for the next `Batch` of a stream of embeddings, None at its end.
 
     Parameters
@@ -161,10 +194,18 @@ def given(stream: Iterable[Any], layers: Mapping[str, int], limit: int | None) -
         The layers that there must be, and the numbers in a row of each.
     limit : int or None
         Rows that are taken at most.
+    keeper : Keeper or None
+        As for `embedded`; what it has read ended with a batch.
     """
     batches, left = guarded(stream), [limit]
 
     def following() -> Batch | None:
+        found = following_one()
+        if found is not None and keeper is not None:
+            keeper.trail.add(list(found.names))
+        return found
+
+    def following_one() -> Batch | None:
         item = next(batches, None) if left[0] != 0 else None
         if item is None:
             return None
@@ -182,4 +223,8 @@ def given(stream: Iterable[Any], layers: Mapping[str, int], limit: int | None) -
             left[0] -= n
         return Batch(found, [None] * n)
 
+    if keeper is not None and keeper.expected[0]:
+        with keeper.passing_over():
+            while keeper.trail.read < keeper.expected[0] and following() is not None:
+                pass
     return following

@@ -1,4 +1,8 @@
-"""Images of a stream that may well be of a known class: nothing is to be learned from them."""
+"""Images of a stream that may well be of a known class: nothing is to be learned from them.
+
+They are judged one by one here, when they are met. Before each refit `Miner` looks once more at all
+that it would learn from, as at a pool.
+"""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from outgroup.errors import InvalidParameterError
+from outgroup.pool.checksums import Space
+from outgroup.pool.files import EMBEDDINGS
 from outgroup.pool.vectors import VectorFile
 
 
@@ -17,14 +19,18 @@ class EmbeddingsFolder:
 
     Parameters
     ----------
-    folder : Path
-        Where they are.
-    layers : mapping of str to int
-        The dimension of each layer.
+    pool : Path
+        The pool that they are of.
+    space : Space
+        The network.
     """
 
-    def __init__(self, folder: Path, layers: Mapping[str, int]) -> None:
-        self.files = {name: VectorFile(folder / f"{name}.npy", dim) for name, dim in layers.items()}
+    def __init__(self, pool: Path, space: Space) -> None:
+        self.space = space
+        self.folder = pool / EMBEDDINGS / space.namespace
+        self.files = {
+            name: VectorFile(self.folder / f"{name}.npy", dim) for name, dim in space.layers.items()
+        }
 
     def append(self, n_before: int, layers: Mapping[str, npt.NDArray[np.float16]]) -> None:
         """Write rows behind the first `n_before` of each layer, onto the disk itself."""
@@ -56,6 +62,16 @@ class EmbeddingsFolder:
         names = list(self.files) if layers is None else list(layers)
         files = {name: self.file(name) for name in names}
         return {name: file.read(rows) for name, file in files.items()}
+
+    def halves(self, first: int, stop: int) -> dict[str, npt.NDArray[np.float16]]:
+        """Return a range of rows of all layers as they are kept.
+
+        Raises
+        ------
+        PoolError
+            If a file holds fewer.
+        """
+        return {name: file.run(first, stop - first) for name, file in self.files.items()}
 
     def file(self, layer: str) -> VectorFile:
         """Return the file of a layer.

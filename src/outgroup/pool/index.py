@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -15,10 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from outgroup.errors import PoolError
+from outgroup.pool.checksums import Space
 from outgroup.pool.files import INDEX
 from outgroup.pool.records import KEPT, Counts, Record, Unreadable
 from outgroup.pool.schema import APPLICATION_ID, SCHEMA, UNREADABLE, VERSION
 from outgroup.pool.shards import Place
+from outgroup.pool.versions import read_as_it_is, read_as_present, upgrade, version_of
 
 _BUSY_SECONDS = 60.0
 _CACHE_KIB = 65_536
@@ -29,9 +32,27 @@ _PAGE_ROWS = 1000
 
 _RECORDS = """
 SELECT i.row, s.name, i.origin, r.name, i.near, i.width, i.height, i.stored_width, i.stored_height,
-    i.n_bytes, i.digest, i.fingerprint, i.state, i.reason
-FROM images i JOIN sources s ON s.id = i.source
+    i.n_bytes, i.digest, i.fingerprint, COALESCE(v.state, 'kept'), v.reason
+FROM images i JOIN sources s ON s.id = i.source LEFT JOIN verdicts v ON v.row = i.row
 LEFT JOIN groups g ON g.id = i.team LEFT JOIN groups r ON r.id = g.root
+"""
+
+#: In the order of the rows, whatever that of the images which are asked for: each page is read and
+#: written once.
+_JUDGE = """
+INSERT INTO verdicts
+    SELECT i.row, i.source, ?, ? FROM asked CROSS JOIN images i ON i.row = asked.row WHERE true
+ON CONFLICT (row) DO UPDATE SET state = excluded.state, reason = excluded.reason
+"""
+
+_HAVE_ANOTHER = """
+SELECT COUNT(*) FROM asked LEFT JOIN verdicts v ON v.row = asked.row
+WHERE COALESCE(v.state, 'kept') != ?
+"""
+
+_CHECKSUMS = """
+SELECT row, checksum FROM checksums
+WHERE space = (SELECT id FROM spaces WHERE namespace = ?) AND row >= ? AND row < ?
 """
 
 
@@ -51,6 +72,7 @@ class Index:
         self._lock = threading.RLock()
         self._open: sqlite3.Connection | None = None
         self._pid = 0
+        self._is_old = False
 
     def create(self) -> None:
         """Make the tables, if they are not there, in one transaction."""
@@ -81,8 +103,11 @@ class Index:
         with self._guarded() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
+                if self._is_old:
+                    upgrade(connection)
                 yield connection
                 connection.execute("COMMIT")
+                self._is_old = False
             except BaseException:
                 if connection.in_transaction:  # SQLite has ended it where the disk is full
                     connection.execute("ROLLBACK")
@@ -173,7 +198,7 @@ class Index:
                 f"SELECT row FROM images WHERE source = {number} ORDER BY row", (source,)
             )
             gone = self.column(
-                f"SELECT row FROM images WHERE state != 'kept' AND source = {number}", (source,)
+                f"SELECT row FROM verdicts WHERE state != 'kept' AND source = {number}", (source,)
             )
             n = len(of_source)
         everything = np.arange(n) if source is None else of_source
@@ -194,7 +219,7 @@ class Index:
     def not_kept(self, first: int, stop: int) -> npt.NDArray[np.int64]:
         """Return those rows of a range that are in quarantine."""
         return self.column(
-            "SELECT row FROM images WHERE state != 'kept' AND row >= ? AND row < ?", (first, stop)
+            "SELECT row FROM verdicts WHERE state != 'kept' AND row >= ? AND row < ?", (first, stop)
         )
 
     def units(self, n: int) -> npt.NDArray[np.int64] | None:
@@ -210,9 +235,7 @@ class Index:
 
     def vouched(self) -> npt.NDArray[np.int64]:
         """Return the rows that are kept for a reason, sorted."""
-        return self.column(
-            "SELECT row FROM images WHERE state = 'kept' AND reason IS NOT NULL ORDER BY row"
-        )
+        return self.column("SELECT row FROM verdicts WHERE state = 'kept' ORDER BY row")
 
     def counts(self) -> dict[str, Counts]:
         """Return what each source gave, sorted by its name."""
@@ -237,23 +260,47 @@ class Index:
 
     def set_state(self, rows: Iterable[int], state: str, reason: str | None) -> int:
         """Give images a state and the reason for it; return how many had another one."""
-        sql = "UPDATE images SET state = ?, reason = ? WHERE row = ?"
-        changed = 0
         with self.transaction() as connection:
-            for row in rows:
-                before = connection.execute(
-                    "SELECT state FROM images WHERE row = ?", (int(row),)
-                ).fetchone()
-                changed += before[0] != state
-                connection.execute(sql, (state, reason, int(row)))
-        return changed
+            execute = connection.execute
+            execute("CREATE TEMP TABLE asked (row INTEGER PRIMARY KEY)")
+            asked = ((int(row),) for row in rows)
+            connection.executemany("INSERT OR IGNORE INTO asked VALUES (?)", asked)
+            (changed,) = execute(_HAVE_ANOTHER, (state,)).fetchone()
+            if state == KEPT and reason is None:
+                execute("DELETE FROM verdicts WHERE row IN (SELECT row FROM asked)")
+            else:
+                execute(_JUDGE, (state, reason))
+            execute("DROP TABLE asked")
+        return int(changed)
+
+    def embedded(self, namespace: str) -> int:
+        """Return how many images have embeddings of a network, the first ones of the pool."""
+        last = self.one(
+            "SELECT MAX(row) FROM checksums "
+            "WHERE space = (SELECT id FROM spaces WHERE namespace = ?)",
+            (namespace,),
+        )[0]
+        return 0 if last is None else int(last) + 1
+
+    def spaces(self) -> list[Space]:
+        """Return the networks that there are embeddings of, in the order they came."""
+        found = self.all("SELECT backbone, namespace, layers FROM spaces ORDER BY id")
+        return [Space(name, number, json.loads(layers)) for name, number, layers in found]
+
+    def checksums(self, namespace: str, first: int, stop: int) -> dict[int, int]:
+        """Return the checksum of those of a range of rows of embeddings that have one."""
+        return dict(self.all(_CHECKSUMS, (namespace, first, stop)))
 
     @contextmanager
     def _guarded(self) -> Iterator[sqlite3.Connection]:
         """Run a block with the open file, and turn SQLite's errors into plain ones."""
         with self._lock:
             try:
-                yield self._connect()
+                connection = self._connect()
+                if self._is_old and version_of(connection) == VERSION:  # another one upgraded it
+                    read_as_it_is(connection)
+                    self._is_old = False
+                yield connection
             except sqlite3.Error as error:
                 raise PoolError(_what_happened(self.path, error)) from error
 
@@ -264,7 +311,9 @@ class Index:
             self._open = _open(self.path)
             self._pid = os.getpid()
             weakref.finalize(self, _close, self._open, self._pid)
-            _check(self.path, self._open)
+            self._is_old = _check(self.path, self._open) < VERSION
+            if self._is_old:
+                read_as_present(self._open)
         return self._open
 
 
@@ -290,18 +339,17 @@ def _close(connection: sqlite3.Connection, pid: int) -> None:
         connection.close()
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
-    application, version = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0]
-        for name in ("application_id", "user_version")
-    )
-    if application != APPLICATION_ID:
+def _check(path: Path, connection: sqlite3.Connection) -> int:
+    """Return the version of an index that can be read."""
+    version = version_of(connection)
+    if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise PoolError(f"{path}: an SQLite file, but not the index of a pool.")
     if version > VERSION:
         raise PoolError(
             f"{path}: an index of version {version}, and this version of outgroup reads up to "
             f"{VERSION}. Update outgroup."
         )
+    return version
 
 
 def _what_happened(path: Path, error: sqlite3.Error) -> str:

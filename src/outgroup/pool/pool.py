@@ -18,6 +18,7 @@ from outgroup.pool import files
 from outgroup.pool.building import Building
 from outgroup.pool.creating import make_pool
 from outgroup.pool.drawing import DrawsNegatives
+from outgroup.pool.embedding_again import EmbedsAgain
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.engines import Engine, get_engine
 from outgroup.pool.index import Index
@@ -34,7 +35,7 @@ from outgroup.pool.writing import Writer
 DEFAULT_BACKBONE = "efficientnet-lite0"
 
 
-class Pool(ReadsImages, DrawsNegatives, JudgesImages):
+class Pool(ReadsImages, DrawsNegatives, JudgesImages, EmbedsAgain):
     """Images that are none of the classes, with their embeddings, on disk.
 
     A folder: ``pool.json``, ``index.sqlite3``, ``shards/*.tar`` that any WebDataset tool reads,
@@ -79,8 +80,8 @@ class Pool(ReadsImages, DrawsNegatives, JudgesImages):
         self._backbone = backbone
         self._index = Index(self.path)
         self._shards = Shards(self.path / files.SHARDS)
-        folder = self.path / files.EMBEDDINGS / self.settings.namespace
-        self._embeddings = EmbeddingsFolder(folder, self.settings.layers)
+        self._embeddings = EmbeddingsFolder(self.path, self.settings.space)
+        self._is_seen_by_another = False
         self._index.count()
 
     @classmethod
@@ -115,7 +116,9 @@ class Pool(ReadsImages, DrawsNegatives, JudgesImages):
             )
         return pool
 
-    def __reduce__(self) -> tuple[type[Pool], tuple[str]]:
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._is_seen_by_another:
+            return (_seen_by, (str(self.path), self._backbone))
         return (Pool, (str(self.path),))
 
     def __repr__(self) -> str:
@@ -233,6 +236,11 @@ class Pool(ReadsImages, DrawsNegatives, JudgesImages):
             raise InvalidParameterError(
                 f"The 'batch' parameter must be a positive integer. Got {batch!r} instead."
             )
+        if self._is_seen_by_another:
+            raise PoolError(
+                f"{self.path}: images are added with the backbone that the pool was made with. "
+                f"Use Pool({str(self.path)!r}).add, and then embed."
+            )
         opened = open_source(source, name)
         network = self.network()
         title = os.fspath(source) if isinstance(source, (str, os.PathLike)) else "The source"
@@ -267,10 +275,17 @@ class Pool(ReadsImages, DrawsNegatives, JudgesImages):
         Verification
             What was found.
         """
+        first = Settings.read(self.path).space
+        more = [
+            EmbeddingsFolder(self.path, space)
+            for space in self._index.spaces()
+            if space.namespace != first.namespace
+        ]
+        parts = self._index, self._shards, EmbeddingsFolder(self.path, first), more
         if not repair:
-            return verify(self._index, self._shards, self._embeddings)
+            return verify(*parts)
         with WriterLock(self.path):
-            return verify(self._index, self._shards, self._embeddings, repair=True)
+            return verify(*parts, repair=True)
 
     def network(self) -> Backbone:
         """Return the network that the embeddings are of.
@@ -309,3 +324,7 @@ class Pool(ReadsImages, DrawsNegatives, JudgesImages):
                 f"The 'rows' parameter must be from 0 to {n - 1}. Got {wrong} instead."
             )
         return checked.astype(np.int64)
+
+
+def _seen_by(path: str, backbone: Backbone) -> Pool:
+    return Pool(path).seen_by(backbone)

@@ -4,15 +4,62 @@
 place that an image was taken from, with what came of it, so that a repeated run knows what it has
 dealt with. ``counts`` is kept by triggers: counting a million images would take a second each time.
 ``groups`` are joined by giving them one root (union-find, flattened when two are joined).
+
+``verdicts`` has what was said of some images. It stands apart because images are judged at random:
+in a table as wide as ``images`` each verdict would change a page of its own. ``spaces`` are the
+networks that there are embeddings of, and ``checksums`` has one of each row of these; what has none
+is not there, but for those of the first network that version 1 has written.
 """
 
 from __future__ import annotations
 
 APPLICATION_ID = 0x4F475031  # "OGP1"
-VERSION = 1
+VERSION = 2
 
 #: What came of a place.
 ADDED, DUPLICATE, UNREADABLE = 0, 1, 2
+
+#: What came in with version 2.
+JUDGED = """
+CREATE TABLE verdicts (
+    row INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL REFERENCES sources,
+    state TEXT NOT NULL,
+    reason TEXT
+);
+CREATE TABLE spaces (
+    id INTEGER PRIMARY KEY,
+    namespace TEXT NOT NULL UNIQUE,
+    backbone TEXT NOT NULL,
+    layers TEXT NOT NULL
+);
+CREATE TABLE checksums (
+    space INTEGER NOT NULL REFERENCES spaces,
+    row INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (space, row)
+) WITHOUT ROWID;
+"""
+
+#: Counts of images, kept by triggers.
+COUNTED = """
+CREATE TRIGGER image_comes AFTER INSERT ON images BEGIN
+    UPDATE counts SET n = n + 1 WHERE source = new.source AND (
+        what = 'kept' OR (what = 'near_duplicates' AND new.near IS NOT NULL));
+END;
+CREATE TRIGGER verdict_comes AFTER INSERT ON verdicts WHEN new.state != 'kept' BEGIN
+    UPDATE counts SET n = n - 1 WHERE source = new.source AND what = 'kept';
+    UPDATE counts SET n = n + 1 WHERE source = new.source AND what = new.state;
+END;
+CREATE TRIGGER verdict_changes AFTER UPDATE OF state ON verdicts WHEN old.state != new.state BEGIN
+    UPDATE counts SET n = n - 1 WHERE source = new.source AND what = old.state;
+    UPDATE counts SET n = n + 1 WHERE source = new.source AND what = new.state;
+END;
+CREATE TRIGGER verdict_goes AFTER DELETE ON verdicts WHEN old.state != 'kept' BEGIN
+    UPDATE counts SET n = n - 1 WHERE source = old.source AND what = old.state;
+    UPDATE counts SET n = n + 1 WHERE source = old.source AND what = 'kept';
+END;
+"""
 
 SCHEMA = f"""
 CREATE TABLE sources (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
@@ -38,13 +85,10 @@ CREATE TABLE images (
     shard INTEGER NOT NULL,
     start INTEGER NOT NULL,
     length INTEGER NOT NULL,
-    checksum BLOB NOT NULL,
-    state TEXT NOT NULL DEFAULT 'kept',
-    reason TEXT
+    checksum BLOB NOT NULL
 );
 CREATE INDEX images_by_source ON images (source);
-CREATE INDEX images_not_kept ON images (row, source, state) WHERE state != 'kept';
-
+{JUDGED}
 CREATE TABLE places (
     source INTEGER NOT NULL REFERENCES sources,
     origin TEXT NOT NULL,
@@ -67,14 +111,7 @@ CREATE TRIGGER source_begins AFTER INSERT ON sources BEGIN
         (new.id, 'kept'), (new.id, 'quarantined'), (new.id, 'near_duplicates'),
         (new.id, 'duplicates'), (new.id, 'unreadable');
 END;
-CREATE TRIGGER image_comes AFTER INSERT ON images BEGIN
-    UPDATE counts SET n = n + 1 WHERE source = new.source AND (
-        what = new.state OR (what = 'near_duplicates' AND new.near IS NOT NULL));
-END;
-CREATE TRIGGER image_changes AFTER UPDATE OF state ON images WHEN old.state != new.state BEGIN
-    UPDATE counts SET n = n - 1 WHERE source = new.source AND what = old.state;
-    UPDATE counts SET n = n + 1 WHERE source = new.source AND what = new.state;
-END;
+{COUNTED}
 CREATE TRIGGER place_comes AFTER INSERT ON places WHEN new.outcome != {ADDED} BEGIN
     UPDATE counts SET n = n + 1 WHERE source = new.source AND
         what = CASE new.outcome WHEN {DUPLICATE} THEN 'duplicates' ELSE 'unreadable' END;

@@ -10,6 +10,7 @@ from pathlib import Path
 from outgroup.backbones import Backbone
 from outgroup.embeddings import namespace
 from outgroup.errors import PoolError
+from outgroup.pool.checksums import Space
 from outgroup.pool.files import SETTINGS, write_durably
 from outgroup.pool.stored_images import StoredForm
 
@@ -43,6 +44,11 @@ class Settings:
         """Return the settings of a new pool."""
         form = StoredForm.for_network(backbone.preprocessing)
         return cls(backbone.name, namespace(backbone), dict(backbone.layers), form)
+
+    @property
+    def space(self) -> Space:
+        """Which embeddings are written with the images."""
+        return Space(self.backbone, self.namespace, self.layers)
 
     def write(self, folder: Path) -> None:
         """Write them; a pool that has them is complete."""

@@ -96,13 +96,23 @@ class VectorFile:
         PoolError
             If it does not.
         """
+        there = self.rows()
+        if there < n:
+            raise PoolError(f"{self.path}: it holds {there:,} of the {n:,} embeddings.")
+
+    def rows(self) -> int:
+        """Return how many whole rows the file holds, whatever its header says.
+
+        Raises
+        ------
+        PoolError
+            If it can't be read.
+        """
         try:
             size = self.path.stat().st_size
         except OSError as error:
             raise PoolError(f"{self.path}: can't be read ({error.strerror}).") from error
-        if size < self._end(n):
-            there = max(0, size - _HEADER) // self.row_bytes
-            raise PoolError(f"{self.path}: it holds {there:,} of the {n:,} embeddings.")
+        return max(0, size - _HEADER) // self.row_bytes
 
     def read(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Return rows in the order asked for.
@@ -133,6 +143,20 @@ class VectorFile:
         except OSError as error:
             raise PoolError(f"{self.path}: can't be read ({error.strerror}).") from error
         return out
+
+    def run(self, first: int, count: int) -> npt.NDArray[np.float16]:
+        """Return rows that stand one behind the other, as they are kept.
+
+        Raises
+        ------
+        PoolError
+            If the file can't be read that far.
+        """
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                return self._read_run(file, first, count)
+        except OSError as error:
+            raise PoolError(f"{self.path}: can't be read ({error.strerror}).") from error
 
     def mapped(self, n: int) -> npt.NDArray[np.float16]:
         """Return the first `n` rows as a memory map, of which what is looked at is read.

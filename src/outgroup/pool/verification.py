@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from outgroup.errors import PoolError
 from outgroup.images import content_digest
+from outgroup.pool.checksums import row_checksums, write_checksums
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.index import Index
 from outgroup.pool.records import QUARANTINED
@@ -23,7 +24,8 @@ _VECTORS = 4096
 #: Counts as they are, and as they should be.
 _RECOUNT = """
 SELECT source, what, SUM(n) FROM (
-    SELECT source, state AS what, COUNT(*) AS n FROM images GROUP BY source, state
+    SELECT i.source, COALESCE(v.state, 'kept') AS what, COUNT(*) AS n
+        FROM images i LEFT JOIN verdicts v ON v.row = i.row GROUP BY i.source, what
     UNION ALL SELECT source, 'near_duplicates', COUNT(*) FROM images
         WHERE near IS NOT NULL GROUP BY source
     UNION ALL SELECT source, CASE outcome WHEN 1 THEN 'duplicates' ELSE 'unreadable' END, COUNT(*)
@@ -66,6 +68,9 @@ class Verification:
         At most `MOST` of them.
     n_problems, n_repaired : int
         How many there are, and how many of these are repaired.
+    n_unsummed : int
+        Embeddings without a checksum, kept by a version that wrote none: numbers that have changed
+        there are not noticed. A repair writes the checksums of what is there.
     """
 
     MOST = 1000
@@ -74,6 +79,7 @@ class Verification:
     problems: list[Problem] = field(default_factory=list)
     n_problems: int = 0
     n_repaired: int = 0
+    n_unsummed: int = 0
 
     @property
     def sound(self) -> bool:
@@ -93,9 +99,24 @@ class Verification:
 
 
 def verify(
-    index: Index, shards: Shards, embeddings: EmbeddingsFolder, repair: bool = False
+    index: Index,
+    shards: Shards,
+    embeddings: EmbeddingsFolder,
+    more: Iterable[EmbeddingsFolder] = (),
+    repair: bool = False,
 ) -> Verification:
-    """Check a pool; see `Pool.verify`. To repair, the writer's lock must be held."""
+    """Check a pool; see `Pool.verify`. To repair, the writer's lock must be held.
+
+    Parameters
+    ----------
+    index, shards : Index, Shards
+    embeddings : EmbeddingsFolder
+        Those that were written with the images.
+    more : iterable of EmbeddingsFolder
+        Those of other networks, which may end earlier.
+    repair : bool
+        As for `Pool.verify`.
+    """
     found = Verification()
     n = index.count()
     last = index.last_place()
@@ -107,14 +128,29 @@ def verify(
     found.images = n
     for problem in _leftovers(shards, last):
         found.note(_mended(problem, lambda: shards.recover(last)) if repair else problem)
-    for problem in _vectors(embeddings, n):
-        short = problem.row is not None
-        mend = repair and not short
-        found.note(_mended(problem, lambda: embeddings.recover(n)) if mend else problem)
+    _check_vectors(found, index, embeddings, n, repair)
+    for folder in more:
+        _check_vectors(found, index, folder, index.embedded(folder.space.namespace), repair)
     if wrong := _wrong_counts(index):
         problem = Problem(str(index.path), f"{len(wrong)} counts are wrong")
         found.note(_mended(problem, lambda: _count_again(index)) if repair else problem)
     return found
+
+
+def _check_vectors(
+    found: Verification, index: Index, embeddings: EmbeddingsFolder, n: int, repair: bool
+) -> None:
+    """Check the first `n` rows of a network's embeddings."""
+    for problem in _headers(embeddings, n):
+        found.note(_mended(problem, lambda: embeddings.recover(n)) if repair else problem)
+    for damaged, unsummed in _vectors(index, embeddings, n):
+        if damaged is not None:
+            found.note(_quarantined(index, damaged) if repair else damaged)
+        found.n_unsummed += len(unsummed)
+        if unsummed and repair:
+            with index.transaction() as connection:
+                for row, value in unsummed.items():
+                    write_checksums(connection, embeddings.space, row, [value])
 
 
 def _images(index: Index, shards: Shards, n: int) -> Iterator[Problem]:
@@ -192,25 +228,49 @@ def _leftovers(shards: Shards, last: Place | None) -> Iterator[Problem]:
         )
 
 
-def _vectors(embeddings: EmbeddingsFolder, n: int) -> Iterator[Problem]:
+def _headers(embeddings: EmbeddingsFolder, n: int) -> Iterator[Problem]:
     """Check that there is a row of numbers for each image in each layer."""
-    for name, file in embeddings.files.items():
+    for file in embeddings.files.values():
         if n == 0 and not file.path.exists():
             continue
         try:
             file.check(n)
         except PoolError as error:
-            yield Problem(str(file.path), str(error).partition(": ")[2], row=n)
+            yield Problem(str(file.path), str(error).partition(": ")[2])
             continue
         with open(file.path, "rb") as opened:
             header = opened.read(len(file.header(n)))
         if header != file.header(n):
             yield Problem(str(file.path), f"its header does not say {n:,} rows")
-        for first in range(0, n, _VECTORS):
-            rows = np.arange(first, min(first + _VECTORS, n))
-            finite = np.isfinite(embeddings.read(rows, [name])[name]).all(axis=1)
-            for row in rows[~finite]:
-                yield Problem(str(file.path), f"row {row} is damaged", int(row))
+
+
+def _vectors(
+    index: Index, embeddings: EmbeddingsFolder, n: int
+) -> Iterator[tuple[Problem | None, dict[int, int]]]:
+    """Check the numbers themselves; yield what is damaged, and checksums that are not kept yet."""
+    try:
+        whole = min(n, *(file.rows() for file in embeddings.files.values()))
+    except PoolError:  # a file is not there, which `_headers` says
+        return
+    for first in range(0, whole, _VECTORS):
+        stop = min(first + _VECTORS, whole)
+        layers = embeddings.halves(first, stop)
+        finite = {
+            name: np.asarray(np.isfinite(values).all(axis=1)) for name, values in layers.items()
+        }
+        kept = index.checksums(embeddings.space.namespace, first, stop)
+        unsummed = {}
+        for row, value in enumerate(row_checksums(layers), first):
+            bad = [name for name in layers if not finite[name][row - first]]
+            if bad:
+                where = str(embeddings.files[bad[0]].path)
+                yield Problem(where, f"row {row} is damaged", row), {}
+            elif row not in kept:
+                unsummed[row] = value
+            elif kept[row] != value:
+                what = f"row {row} is damaged: its numbers are not those that were written"
+                yield Problem(str(embeddings.folder), what, row), {}
+        yield None, unsummed
 
 
 def _wrong_counts(index: Index) -> list[tuple[int, str, int]]:

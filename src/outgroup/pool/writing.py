@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from outgroup.errors import PoolError
 from outgroup.pool.batch import Batch, Dealt, NewImage
+from outgroup.pool.checksums import row_checksums, write_checksums
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.index import Index
 from outgroup.pool.lock import WriterLock
@@ -153,11 +154,15 @@ class Writer:
         self._begin(batch.stop)
 
     def _write(self, batch: Batch) -> None:
+        layers = batch.layers() if batch.images else {}
         if batch.images:
             self._shards.write()
-            self._embeddings.append(batch.first, batch.layers())
+            self._embeddings.append(batch.first, layers)
         with self._index.transaction() as connection:
             batch.write(connection)
+            if batch.images:
+                sums = row_checksums(layers)
+                write_checksums(connection, self._embeddings.space, batch.first, sums)
         if batch.images:
             self._embeddings.publish(batch.stop)
 

@@ -41,13 +41,13 @@ class Mapped(OneClass):
         classes, strategy = mapped_strategy(self.names, means.embedder.backbone, way.strategy)
         if data is None and other is None and pool is None:
             return Learned(uncalibrated_model(classes, strategy), *nothing_learned(classes))
-        samples, names, pooled, drawn, said = training_samples(
+        samples, names, pooled, whole, said = training_samples(
             data, other, pool, means.embedder, means.seed, **self.table
         )
         embeddings = means.embedder.embed(samples.sources)
         prepared = prepare(samples, embeddings, names, classes=classes, pooled=pooled)
         training_set, report, fingerprint, _ = purged(
-            prepared, means.seed, means.keep_suspects, drawn
+            prepared, means.seed, means.keep_suspects, whole, means.embedder
         )
         model = calibrated_model(training_set, strategy, means.budget)
         said += suspicious(training_set, model, root_of(data))

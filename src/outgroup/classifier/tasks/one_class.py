@@ -114,14 +114,14 @@ class OneClass(Task):
         self, data: Any, other: Any, pool: Any, means: Means
     ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None, list[str], Tuned | None]:
         """Return what `purged` does, what is odd about the images, and the network if tuned."""
-        samples, names, pooled, drawn, said = training_samples(
+        samples, names, pooled, whole, said = training_samples(
             data, other, pool, means.embedder, means.seed, **self.table
         )
         embeddings = means.embedder.embed(samples.sources)
         probes = embedded_garbage(means.embedder, means.seed)
         prepared = prepare(samples, embeddings, names, probes, pooled=pooled)
         training_set, report, printed, found = purged(
-            prepared, means.seed, means.keep_suspects, drawn
+            prepared, means.seed, means.keep_suspects, whole, means.embedder
         )
         tuned = None
         if means.tuner is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from outgroup.classifier.learning import warned
 from outgroup.classifier.negatives import collections
+from outgroup.classifier.pool_images import DrawnFrom, drawn_from, with_pictures
 from outgroup.classifier.pool_report import PoolReport
 from outgroup.classifier.purging import look_through
 from outgroup.classifier.tasks.base import Means
@@ -91,8 +92,12 @@ def prepare_table(
     if other is not None:
         table = table.with_others(from_images(other))
     n_looked_at = len(table.samples)
+    whole = None
+    backbone = means.embedder.backbone
     if pool is not None:
-        table = table.with_others(Samples.concatenate(part for _, part in collections(pool)))
+        parts = [part for _, part in collections(pool, None, means.seed, backbone)]
+        table = table.with_others(Samples.concatenate(parts))
+        whole = drawn_from(pool, parts, means.seed, backbone)
     samples = table.samples
     pooled = np.arange(len(samples)) >= n_looked_at
     embeddings = means.embedder.embed(samples.sources)
@@ -113,9 +118,11 @@ def prepare_table(
     )  # fmt: skip
     pool_report, looked = None, None
     if pool is not None:
-        looked = _look_through(table, embeddings, rows, pooled[rows], means.seed)
+        looked = _look_through(table, embeddings, rows, pooled[rows], means, whole)
+        of_pool = [samples.sources[row] for row in rows if pooled[row]]
+        looked = with_pictures(looked, of_pool)
         copied = [Skipped(paths[i], "the same image is there with labels") for i in sorted(copies)]
-        pool_report = PoolReport(looked, tuple(copied), means.keep_suspects)
+        pool_report = PoolReport(looked, tuple(copied), means.keep_suspects, whole and whole.n)
         if not means.keep_suspects:
             suspected = {*np.flatnonzero(pooled[rows])[looked.rows].tolist()}
             rows = [row for i, row in enumerate(rows) if i not in suspected]
@@ -179,7 +186,8 @@ def _look_through(
     embeddings: Embeddings,
     rows: Sequence[int],
     pooled: NDArray[np.bool_],
-    seed: int,
+    means: Means,
+    whole: DrawnFrom | None,
 ) -> Contamination:
     """Look for labelled images in the pool, each set of labels that is there twice being a class.
 
@@ -204,7 +212,7 @@ def _look_through(
         [groups[i] for i in taken],
         paths=[path_of(samples.sources[rows[i]]) for i in taken],
     )
-    return look_through(data, pooled[taken], seed)
+    return look_through(data, pooled[taken], means.seed, whole, means.embedder)
 
 
 def _name(table: LabelTable, row: int) -> str | None:

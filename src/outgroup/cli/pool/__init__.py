@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from outgroup.cli.pool.add import add, build
+from outgroup.cli.pool.embed import embed
 from outgroup.cli.pool.mine import mine
 from outgroup.cli.pool.purge import purge
 from outgroup.cli.pool.show import show
@@ -11,4 +12,4 @@ from outgroup.cli.pool_sources import sources
 
 HELP = "Collections of negatives on disk, with their embeddings: as large as the disk is."
 
-COMMANDS = (build, add, show, purge, mine, verify, sources)
+COMMANDS = (build, add, embed, show, purge, mine, verify, sources)

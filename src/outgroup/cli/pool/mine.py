@@ -77,6 +77,14 @@ def mine(
             "from them.",
         ),
     ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the state is kept, so that the same command goes on with a run that was "
+            "stopped; deleted at the end. Without it, the name of --out with .mining behind it.",
+        ),
+    ] = None,
     seed: options.Seed = 0,
     engine: EngineName = "local",
     no_cache: options.NoCache = False,
@@ -90,6 +98,8 @@ def mine(
     options.check_writable(out)
     if suspects is not None:
         options.check_writable(suspects, "--suspects")
+    kept = out.with_name(f"{out.name}.mining") if state is None else state
+    options.check_writable(kept, "--state")
     effort = Effort(images, seconds, refits)
     console = errors()
     mined = mine_stream(
@@ -105,13 +115,18 @@ def mine(
         uniform=uniform,
         seed=seed,
         engine=engine,
+        state=kept,
         say=lambda line: console.print(line),
     )
     assert mined.classifier is not None
     mined.classifier.save(out)
     if suspects is not None:
         _write_suspects(mined, suspects)
+    if mined.stopped not in ("interrupted", "failed"):
+        kept.unlink(missing_ok=True)
     _report(mined, out, json)
+    if kept.exists() and not json:
+        results().print("The same command goes on from here.")
     if mined.stopped == "interrupted":
         raise typer.Exit(INTERRUPTED)
     if mined.error is not None:

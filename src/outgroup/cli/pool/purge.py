@@ -16,10 +16,6 @@ from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from outgroup.classifier.pool_purge import Purged
-    from outgroup.contamination import Suspect
-    from outgroup.images import ImageSource
-    from outgroup.neighbours import Neighbour
-    from outgroup.pool import Pool
 
 
 def purge(
@@ -80,22 +76,19 @@ def purge(
         cache=not no_cache,
     )
     if sheet is not None:
-        _write(sheet, opened, purged)
+        _write(sheet, purged)
     if json:
         print_json({"pool": str(pool), "dry_run": dry_run, **_to_dict(purged)})
     else:
         _report(pool, purged, sheet, dry_run)
 
 
-def _write(sheet: Path, pool: Pool, purged: Purged) -> None:
-    from outgroup.contamination import Suspect, suspect_sheet
-
-    def find(image: Suspect | Neighbour) -> ImageSource | None:
-        return pool.encoded([image.row])[0] if isinstance(image, Suspect) else image.path
+def _write(sheet: Path, purged: Purged) -> None:
+    from outgroup.contamination import suspect_sheet
 
     share = purged.found.share
     said = "" if share is None else share.sentence
-    sheet.write_text(suspect_sheet(purged.found.suspects, said=said, find=find), "utf-8")
+    sheet.write_text(suspect_sheet(purged.found.suspects, said=said), "utf-8")
 
 
 def _to_dict(purged: Purged) -> dict[str, Any]:

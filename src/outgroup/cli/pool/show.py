@@ -52,6 +52,7 @@ def show(
                 "pool": str(pool),
                 "images": len(opened),
                 "backbone": opened.settings.backbone,
+                "other_backbones": opened.other_backbones(),
                 "total": asdict(total),
                 "sources": {name: asdict(count) for name, count in counts.items()},
                 "sheet": None if sheet is None else str(sheet),
@@ -81,6 +82,8 @@ def _report(pool: Pool, counts: dict[str, Counts], total: Counts, every: bool) -
     console.print()
     layers = ", ".join(f"{name} {dim:,}" for name, dim in pool.layers.items())
     console.print(f"Embeddings by {pool.settings.backbone}: {layers}.")
+    for name, n in pool.other_backbones().items():
+        console.print(f"Of {n:,} images there are embeddings by {name}, too.")
 
 
 def _row(name: str, count: Counts) -> tuple[str, ...]:

@@ -44,5 +44,16 @@ def verify(
             results().print(f"  and {found.n_problems - _LISTED:,} more")
         if not found.sound and not repair:
             errors().print(f"Now: outgroup pool verify {pool} --repair")
+    if found.n_unsummed and not json:
+        results().print(
+            f"{found.n_unsummed:,} embeddings were kept by a version that wrote no checksums: "
+            + (
+                "these were written now."
+                if repair
+                else "whether a number has changed in them can't be told. With --repair they get "
+                "checksums of what they are now."
+            ),
+            soft_wrap=True,
+        )
     if not found.sound:
         raise typer.Exit(3)
