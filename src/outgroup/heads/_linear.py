@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from outgroup.errors import InvalidParameterError
 from outgroup.heads._checks import is_number, require
 from outgroup.heads._directions import Directions
+from outgroup.heads._lbfgs import minimise
 from outgroup.heads._standard import Standardised
 from outgroup.heads._targets import BALANCED, valid_class_weight
 from outgroup.heads.base import UNSEEN, Head
@@ -26,9 +27,10 @@ Labels = NDArray[np.int64]
 #: Strengths of regularisation that are tried, from strong to weak.
 STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
-#: Relative decrease of the objective at which L-BFGS stops: when strengths are compared, for the
-#: held-out scores, and for the final model.
-SEARCH, FOLDS, FINAL = 1e-3, 1e-6, 1e-8
+#: Part of its objective by which a step of L-BFGS must lower it to go on: when strengths are
+#: compared, for the held-out scores, and for the final model. Tighter ones for the held-out scores
+#: move no share of a comparison by more than rounding does.
+SEARCH, FOLDS, FINAL = 1e-3, 3e-5, 1e-8
 
 #: Rows whose logits and slopes are worked out together, while they are in the processor's cache.
 BLOCK = 512
@@ -52,6 +54,8 @@ class LinearHead(Standardised, Head):
     arrays = ("mean", "scale", "coef")
     #: Whether the loss of all rows is the sum of those of parts of them.
     adds_up: ClassVar[bool] = True
+    #: Whether each output is a problem of its own, as sigmoids are and a softmax is not.
+    separate: ClassVar[bool] = False
 
     def __init__(self, strength: float | None = None, class_weight: str | None = BALANCED) -> None:
         fine = strength is None or (is_number(strength) and strength > 0)
@@ -68,8 +72,8 @@ class LinearHead(Standardised, Head):
         """
 
     @abstractmethod
-    def loss(self, logits: Array, targets: Array, weights: Array) -> tuple[float, Array]:
-        """Return the weighted loss summed over all cells, and its slope in the logits.
+    def loss(self, logits: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+        """Return the weighted loss of each column, summed over the rows, and its slope.
 
         Several models may stand side by side: all three are (n, m K) then.
         """
@@ -90,18 +94,23 @@ class LinearHead(Standardised, Head):
         weights = np.hstack([self._weights(y_seen, n_classes, ~held) for held in held_out])
         held_weights = np.hstack([self._weights(y_seen, n_classes, held) for held in held_out])
 
+        together = 1 if self.separate else n_classes
         coef = np.zeros((Z.shape[1] + 1, targets.shape[1]))
         best, best_loss = coef, np.inf
         with one_thread():
             found = Directions(Z, weights)
             for strength in STRENGTHS if self.strength is None else (self.strength,):
-                coef = self._minimise(Z, targets, weights, strength, coef, SEARCH, found)
-                held_loss = self.loss(_product(Z, coef), targets, held_weights)[0]
+                coef = self._minimise(
+                    Z, targets, weights, strength, coef, SEARCH, found, together
+                )
+                held_loss = self.loss(_product(Z, coef), targets, held_weights)[0].sum()
                 if held_loss >= best_loss:
                     break  # weaker still only fits the noise better
                 best, best_loss, self.strength_ = coef, held_loss, strength
             assert self.strength_ is not None
-            best = self._minimise(Z, targets, weights, self.strength_, best, FOLDS, found)
+            best = self._minimise(
+                Z, targets, weights, self.strength_, best, FOLDS, found, together
+            )
         model = np.searchsorted(numbers, folds)
         logits = np.empty((len(y), n_classes))
         for rows, values in ((seen, Z), (~seen, self.scaled(X[~seen]))):
@@ -118,7 +127,10 @@ class LinearHead(Standardised, Head):
         targets, weights = self.targets(y, n_classes)
         with one_thread():
             found = Directions(Z, weights)
-            self.coef = self._minimise(Z, targets, weights, self.strength_, start, FINAL, found)
+            together = 1 if self.separate else n_classes
+            self.coef = self._minimise(
+                Z, targets, weights, self.strength_, start, FINAL, found, together
+            )
         return self
 
     def logits(self, X: NDArray[Any]) -> Array:
@@ -140,32 +152,37 @@ class LinearHead(Standardised, Head):
         start: Array,
         tolerance: float,
         directions: Directions,
+        together: int,
     ) -> Array:
-        from scipy.optimize import minimize  # slow to import, and prediction does without
-
+        """Return the coefficients (d + 1, m K) of least loss; inside, a row is those of a column."""
         lengths = directions.lengths(strength)
-        step = BLOCK if self.adds_up else len(Z)
+        n_columns, p = targets.shape[1], len(start)
+        block = BLOCK if self.adds_up else len(Z)
 
-        def objective(flat: Array) -> tuple[float, Array]:
-            coef = directions.stretched(flat.reshape(start.shape), lengths)
-            value = 0.5 * strength * float((coef[:-1] ** 2).sum())
-            gradient = np.vstack([strength * coef[:-1], np.zeros(start.shape[1])])
-            for first in range(0, len(Z), step):
-                rows = slice(first, first + step)
-                loss, slope = self.loss(_product(Z[rows], coef), targets[rows], weights[rows])
+        def objective(points: Array, which: Labels) -> tuple[Array, Array]:
+            columns: Any = (which[:, np.newaxis] * together + np.arange(together)).ravel()
+            columns = slice(None) if len(columns) == n_columns else columns
+            coef = directions.stretched(points.reshape(-1, p), lengths)
+            value = 0.5 * strength * (coef[:, :-1] ** 2).sum(axis=1)
+            gradient = strength * coef
+            gradient[:, -1] = 0.0
+            for first in range(0, len(Z), block):
+                rows = slice(first, first + block)
+                logits = _product(Z[rows], coef.T)
+                loss, slope = self.loss(logits, targets[rows, columns], weights[rows, columns])
                 value += loss
-                gradient[:-1] += (slope.T.astype(Z.dtype) @ Z[rows]).T
-                gradient[-1] += slope.sum(axis=0)
-            return value, directions.stretched(gradient, lengths).ravel()
+                gradient[:, :-1] += slope.T.astype(Z.dtype) @ Z[rows]
+                gradient[:, -1] += slope.sum(axis=0)
+            gradient = directions.stretched(gradient, lengths)
+            return value.reshape(-1, together).sum(axis=1), gradient.reshape(points.shape)
 
-        result = minimize(
+        found = minimise(
             objective,
-            directions.stretched(start, 1.0 / lengths).ravel(),
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": 1000, "maxcor": 10, "ftol": tolerance, "gtol": 1e-6},
+            directions.stretched(start.T, 1.0 / lengths).reshape(-1, together * p),
+            tolerance,
+            directions.curvature(strength),
         )
-        return directions.stretched(result.x.reshape(start.shape), lengths)
+        return directions.stretched(found.reshape(-1, p), lengths).T
 
 
 def one_thread() -> Any:
