@@ -143,3 +143,15 @@ def test_a_fit_is_where_the_loss_with_its_penalty_is_least(head: Any, others: in
         head.probabilities(found), head.probabilities(Z @ best[:3] + best[3]), atol=1e-3
     )
     assert np.abs(approx_fprime(best.ravel(), objective)).max() < 1e-5
+
+
+@pytest.mark.parametrize("head", HEADS_WITH_A_LOSS[:6], ids=IDS[:6])
+def test_with_more_columns_than_rows_too_a_fit_is_where_the_loss_is_least(head: Any) -> None:
+    X = np.random.default_rng(0).normal(size=(24, 100))
+    y = np.arange(24) % 3
+    fitted = type(head)(**{**head.given(), "strength": 0.1}).fit(X, y)
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    targets, weights = head.targets(y, 3)
+    slope = head.loss(fitted.logits(X), targets, weights)[1]
+    np.testing.assert_allclose(Z.T @ slope, -0.1 * fitted.coef[:-1], atol=1e-4)
+    np.testing.assert_allclose(slope.sum(axis=0), 0.0, atol=1e-4)

@@ -53,9 +53,7 @@ class Directions:
 
     def lengths(self, strength: float) -> Array:
         """Return the length of a unit of each new coordinate, 1 in all other directions."""
-        result: Array = np.sqrt(
-            self.curvature(strength) / (CURVATURE * self.variance + strength)
-        )
+        result: Array = np.sqrt(self.curvature(strength) / (CURVATURE * self.variance + strength))
         return result
 
     def stretched(self, coef: Array, lengths: Array) -> Array:

@@ -35,6 +35,9 @@ SEARCH, FOLDS, FINAL = 1e-3, 3e-5, 1e-8
 #: Rows whose logits and slopes are worked out together, while they are in the processor's cache.
 BLOCK = 512
 
+#: Columns for each row from which on rows are taken in coordinates of the space that they span.
+FEW = 2
+
 
 class LinearHead(Standardised, Head):
     """Base of linear heads; a subclass gives the loss and what its targets and weights are.
@@ -88,6 +91,7 @@ class LinearHead(Standardised, Head):
         n_classes = _n_outputs(y)
         seen = (y != UNSEEN).reshape(len(y), -1).any(axis=1)
         Z, y_seen = self.standardise(X if seen.all() else X[seen]), y[seen]
+        Z, basis = _along_rows(Z)
         numbers = np.unique(folds)  # with that of the unseen rows, whose model holds out no other
         held_out = [folds[seen] == fold for fold in numbers]
         targets = np.tile(self.targets(y_seen, n_classes)[0], len(numbers))
@@ -100,20 +104,17 @@ class LinearHead(Standardised, Head):
         with one_thread():
             found = Directions(Z, weights)
             for strength in STRENGTHS if self.strength is None else (self.strength,):
-                coef = self._minimise(
-                    Z, targets, weights, strength, coef, SEARCH, found, together
-                )
+                coef = self._minimise(Z, targets, weights, strength, coef, SEARCH, found, together)
                 held_loss = self.loss(_product(Z, coef), targets, held_weights)[0].sum()
                 if held_loss >= best_loss:
                     break  # weaker still only fits the noise better
                 best, best_loss, self.strength_ = coef, held_loss, strength
             assert self.strength_ is not None
-            best = self._minimise(
-                Z, targets, weights, self.strength_, best, FOLDS, found, together
-            )
+            best = self._minimise(Z, targets, weights, self.strength_, best, FOLDS, found, together)
         model = np.searchsorted(numbers, folds)
         logits = np.empty((len(y), n_classes))
-        for rows, values in ((seen, Z), (~seen, self.scaled(X[~seen]))):
+        unseen = self.scaled(X[~seen])
+        for rows, values in ((seen, Z), (~seen, unseen if basis is None else unseen @ basis)):
             outputs = _product(values, best).reshape(-1, len(numbers), n_classes)
             logits[rows] = outputs[np.arange(len(outputs)), model[rows]]
         return logits
@@ -122,15 +123,16 @@ class LinearHead(Standardised, Head):
         """See `Head.fit`."""
         if self.strength_ is None:
             raise InvalidParameterError("'strength' is None: call cross_fit first, or set it.")
-        Z, n_classes = self.standardise(X), _n_outputs(y)
+        (Z, basis), n_classes = _along_rows(self.standardise(X)), _n_outputs(y)
         start = np.zeros((Z.shape[1] + 1, n_classes))
         targets, weights = self.targets(y, n_classes)
         with one_thread():
             found = Directions(Z, weights)
             together = 1 if self.separate else n_classes
-            self.coef = self._minimise(
+            coef = self._minimise(
                 Z, targets, weights, self.strength_, start, FINAL, found, together
             )
+        self.coef = coef if basis is None else np.vstack([basis @ coef[:-1], coef[-1:]])
         return self
 
     def logits(self, X: NDArray[Any]) -> Array:
@@ -194,6 +196,18 @@ def one_thread() -> Any:
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1)
+
+
+def _along_rows(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return few rows in coordinates of the space that they span, and its basis (d, n).
+
+    The coefficients of least norm lie in that space, so nothing is lost. None: as they are, because
+    there are too many rows to gain by it.
+    """
+    if FEW * len(Z) > Z.shape[1]:
+        return Z, None
+    basis, coordinates = np.linalg.qr(Z.T.astype(np.float64))
+    return np.ascontiguousarray(coordinates.T, dtype=Z.dtype), basis.astype(Z.dtype)
 
 
 def _n_outputs(y: Labels) -> int:
