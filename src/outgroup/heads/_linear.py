@@ -30,7 +30,7 @@ STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 #: Part of its objective by which a step of L-BFGS must lower it to go on: when strengths are
 #: compared, for the held-out scores, and for the final model. Tighter ones for the held-out scores
 #: move no share of a comparison by more than rounding does.
-SEARCH, FOLDS, FINAL = 1e-3, 3e-5, 1e-8
+SEARCH, FOLDS, FINAL = 1e-3, 1e-5, 1e-8
 
 #: Rows whose logits and slopes are worked out together, while they are in the processor's cache.
 BLOCK = 512
@@ -156,7 +156,7 @@ class LinearHead(Standardised, Head):
         directions: Directions,
         together: int,
     ) -> Array:
-        """Return the coefficients (d + 1, m K) of least loss; inside, a row is those of a column."""
+        """Return the coefficients (d + 1, m K) of least loss; inside, a row is a column's."""
         lengths = directions.lengths(strength)
         n_columns, p = targets.shape[1], len(start)
         block = BLOCK if self.adds_up else len(Z)
