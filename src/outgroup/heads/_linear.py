@@ -28,8 +28,8 @@ Labels = NDArray[np.int64]
 STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
 #: Part of its objective by which a step of L-BFGS must lower it to go on: when strengths are
-#: compared, for the held-out scores, and for the final model. Tighter ones for the held-out scores
-#: move no share of a comparison by more than rounding does.
+#: compared, for the held-out scores, and for the final model. At that of the folds an
+#: other-score is within a hundredth of the scores' spread of where it would end.
 SEARCH, FOLDS, FINAL = 1e-3, 1e-5, 1e-8
 
 #: Rows whose logits and slopes are worked out together, while they are in the processor's cache.
