@@ -68,7 +68,7 @@ def focal_softmax(
     --------
     >>> sure = np.array([[3.0, 0.0]])
     >>> target, weight = np.array([[1.0, 0.0]]), np.ones((1, 2))
-    >>> [round(focal_softmax(sure, target, weight, g)[0].sum(), 5) for g in (0.0, 2.0)]
+    >>> [float(focal_softmax(sure, target, weight, g)[0].sum().round(5)) for g in (0.0, 2.0)]
     [0.04859, 0.00011]
     """
     z, t, w = _by_model(logits, targets, weights)
@@ -94,7 +94,7 @@ def focal_sigmoid(
     Examples
     --------
     >>> sure, one = np.array([[3.0]]), np.ones((1, 1))
-    >>> [round(focal_sigmoid(sure, one, one, gamma)[0][0], 5) for gamma in (0.0, 2.0)]
+    >>> [float(focal_sigmoid(sure, one, one, gamma)[0].round(5)[0]) for gamma in (0.0, 2.0)]
     [0.04859, 0.00011]
     """
     sign = 1.0 - 2.0 * targets
