@@ -8,13 +8,15 @@ Run from the root of the repository on a quiet machine, a quarter of an hour on 
 
     python benchmarks/comparing.py ZOO
 
-which writes ``benchmarks/results/comparing.json``.
+which writes ``benchmarks/results/comparing.json`` anew after each figure. The processor
+time beside the time tells what a busy machine has added.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -52,10 +54,13 @@ def simulated(n: int) -> TrainingSet:
 def one(data: TrainingSet, lineup: tuple[str, ...]) -> dict[str, Any]:
     """Compare once, in this process."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.perf_counter()
+    load = [round(load, 2) for load in os.getloadavg()]
+    start, cpu = time.perf_counter(), time.process_time()
     compared = compare_strategies(data, lineup)
     return {
         "seconds": time.perf_counter() - start,
+        "cpu_seconds": time.process_time() - cpu,
+        "load_before": load,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
         "data_mb": before / 1e3,
         "n": len(data.y),
@@ -92,12 +97,13 @@ def main() -> None:
         np.savez(arrays, part=zoo.part, kind=zoo.kind, **zoo.layers)
         for only in ("auto", "all", *map(str, SIZES)):
             command = [sys.executable, __file__, str(arguments.zoo), "--only", only]
+            print(only, "...", flush=True)
             done = subprocess.run(
                 [*command, "--arrays", str(arrays)], stdout=subprocess.PIPE, check=True, text=True
             )
             found["results"][only] = json.loads(done.stdout)
             print(only, found["results"][only], flush=True)
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+            RESULTS.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":

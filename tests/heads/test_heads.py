@@ -137,7 +137,7 @@ def test_the_strength_is_that_of_least_held_out_loss(name: str) -> None:
 
     def held_out_loss(strength: float) -> float:
         logits = cls(strength).cross_fit(noise, noise_y, folds)
-        return float(cls().loss(logits, *cls().targets(noise_y, 2))[0])
+        return float(cls().loss(logits, *cls().targets(noise_y, 2))[0].sum())
 
     assert held_out_loss(1.0) < held_out_loss(0.1) < held_out_loss(0.01)
 

@@ -18,6 +18,9 @@ TINY = 1e-100
 #: Rows that are multiplied at once.
 BLOCK = 4096
 
+#: Columns of a triangular matrix that are multiplied at once.
+PANEL = 160
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -30,7 +33,7 @@ class Metric:
     Parameters
     ----------
     whitening : ndarray of shape (d, q), float64
-        W.
+        W; upper triangular where `isotropic` is 0.
     isotropic : float
         i; 0 where W alone says it all.
     """
@@ -64,12 +67,12 @@ class Metric:
 
     def inner(self, A: NDArray[np.float64], B: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``a' S^-1 b`` for each row a of A (n, d) and b of B (m, d)."""
-        products: NDArray[np.float64] = (A @ self.whitening) @ (B @ self.whitening).T
+        products: NDArray[np.float64] = self.white(A) @ self.white(B).T
         return self.isotropic * (A @ B.T) - products if self.isotropic else products
 
     def dual(self, A: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``S^-1 a`` for each row a of A (n, d)."""
-        result: NDArray[np.float64] = (A @ self.whitening) @ self.whitening.T
+        result: NDArray[np.float64] = self.white(A) @ self.whitening.T
         return self.isotropic * A - result if self.isotropic else result
 
     def squared(self, A: NDArray[np.float64], M: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -82,7 +85,13 @@ class Metric:
 
     def white(self, A: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return ``A W``, which is most of the work of all else."""
-        return A @ self.whitening
+        if self.isotropic:
+            return A @ self.whitening
+        result = np.empty((len(A), self.whitening.shape[1]))
+        for start in range(0, result.shape[1], PANEL):
+            stop = min(start + PANEL, result.shape[1])  # below it W is zero: half is not computed
+            result[:, start:stop] = A[:, :stop] @ self.whitening[:stop, start:stop]
+        return result
 
     def squared_white(
         self, A: NDArray[np.float64], white: NDArray[np.float64], M: NDArray[np.float64]
@@ -162,7 +171,7 @@ def squared_distances(A: NDArray[np.float64], M: NDArray[np.float64]) -> NDArray
 
 
 def _inverse_root(S: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return W such that ``W W'`` is the inverse of a positive definite matrix."""
+    """Return upper triangular W: ``W W'`` is the inverse of a positive definite matrix."""
     from scipy.linalg import lapack  # slow to import; prediction does without
 
     # Of S = L L' the transposed factor, as LAPACK has columns where NumPy has rows: no copy.

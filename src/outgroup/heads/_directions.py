@@ -47,14 +47,17 @@ class Directions:
             basis = (Z.T @ (row_weights * found)).astype(np.float64)
         self.basis, self.variance, _ = np.linalg.svd(basis, full_matrices=False)
 
+    def curvature(self, strength: float) -> float:
+        """Return about the second derivative along each new coordinate, where it is largest."""
+        return float(CURVATURE * self.variance[-1] + strength)
+
     def lengths(self, strength: float) -> Array:
         """Return the length of a unit of each new coordinate, 1 in all other directions."""
-        curvature = CURVATURE * self.variance + strength
-        result: Array = np.sqrt(curvature[-1] / curvature)
+        result: Array = np.sqrt(self.curvature(strength) / (CURVATURE * self.variance + strength))
         return result
 
     def stretched(self, coef: Array, lengths: Array) -> Array:
-        """Return a copy of (d + 1, K) coefficients with the part along each direction scaled."""
+        """Return a copy of (K, d + 1) coefficients with the part along each direction scaled."""
         result = coef.copy()
-        result[:-1] += self.basis @ ((lengths - 1.0)[:, np.newaxis] * (self.basis.T @ coef[:-1]))
+        result[:, :-1] += ((coef[:, :-1] @ self.basis) * (lengths - 1.0)) @ self.basis.T
         return result

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from outgroup.errors import InvalidParameterError
 from outgroup.heads._checks import is_number, require
 from outgroup.heads._directions import Directions
+from outgroup.heads._lbfgs import minimise
 from outgroup.heads._standard import Standardised
 from outgroup.heads._targets import BALANCED, valid_class_weight
 from outgroup.heads.base import UNSEEN, Head
@@ -26,12 +27,16 @@ Labels = NDArray[np.int64]
 #: Strengths of regularisation that are tried, from strong to weak.
 STRENGTHS = (1.0, 0.1, 0.01, 0.001, 0.0001)
 
-#: Relative decrease of the objective at which L-BFGS stops: when strengths are compared, for the
-#: held-out scores, and for the final model.
-SEARCH, FOLDS, FINAL = 1e-3, 1e-6, 1e-8
+#: Part of its objective by which a step of L-BFGS must lower it to go on: when strengths are
+#: compared, for the held-out scores, and for the final model. At that of the folds an
+#: other-score is within a hundredth of the scores' spread of where it would end.
+SEARCH, FOLDS, FINAL = 1e-3, 1e-5, 1e-8
 
 #: Rows whose logits and slopes are worked out together, while they are in the processor's cache.
 BLOCK = 512
+
+#: Columns for each row from which on rows are taken in coordinates of the space that they span.
+FEW = 2
 
 
 class LinearHead(Standardised, Head):
@@ -52,6 +57,8 @@ class LinearHead(Standardised, Head):
     arrays = ("mean", "scale", "coef")
     #: Whether the loss of all rows is the sum of those of parts of them.
     adds_up: ClassVar[bool] = True
+    #: Whether each output is a problem of its own, as sigmoids are and a softmax is not.
+    separate: ClassVar[bool] = False
 
     def __init__(self, strength: float | None = None, class_weight: str | None = BALANCED) -> None:
         fine = strength is None or (is_number(strength) and strength > 0)
@@ -68,8 +75,8 @@ class LinearHead(Standardised, Head):
         """
 
     @abstractmethod
-    def loss(self, logits: Array, targets: Array, weights: Array) -> tuple[float, Array]:
-        """Return the weighted loss summed over all cells, and its slope in the logits.
+    def loss(self, logits: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
+        """Return the weighted loss of each column, summed over the rows, and its slope.
 
         Several models may stand side by side: all three are (n, m K) then.
         """
@@ -84,27 +91,30 @@ class LinearHead(Standardised, Head):
         n_classes = _n_outputs(y)
         seen = (y != UNSEEN).reshape(len(y), -1).any(axis=1)
         Z, y_seen = self.standardise(X if seen.all() else X[seen]), y[seen]
+        Z, basis = _along_rows(Z)
         numbers = np.unique(folds)  # with that of the unseen rows, whose model holds out no other
         held_out = [folds[seen] == fold for fold in numbers]
         targets = np.tile(self.targets(y_seen, n_classes)[0], len(numbers))
         weights = np.hstack([self._weights(y_seen, n_classes, ~held) for held in held_out])
         held_weights = np.hstack([self._weights(y_seen, n_classes, held) for held in held_out])
 
+        together = 1 if self.separate else n_classes
         coef = np.zeros((Z.shape[1] + 1, targets.shape[1]))
         best, best_loss = coef, np.inf
         with one_thread():
             found = Directions(Z, weights)
             for strength in STRENGTHS if self.strength is None else (self.strength,):
-                coef = self._minimise(Z, targets, weights, strength, coef, SEARCH, found)
-                held_loss = self.loss(_product(Z, coef), targets, held_weights)[0]
+                coef = self._minimise(Z, targets, weights, strength, coef, SEARCH, found, together)
+                held_loss = self.loss(_product(Z, coef), targets, held_weights)[0].sum()
                 if held_loss >= best_loss:
                     break  # weaker still only fits the noise better
                 best, best_loss, self.strength_ = coef, held_loss, strength
             assert self.strength_ is not None
-            best = self._minimise(Z, targets, weights, self.strength_, best, FOLDS, found)
+            best = self._minimise(Z, targets, weights, self.strength_, best, FOLDS, found, together)
         model = np.searchsorted(numbers, folds)
         logits = np.empty((len(y), n_classes))
-        for rows, values in ((seen, Z), (~seen, self.scaled(X[~seen]))):
+        unseen = self.scaled(X[~seen])
+        for rows, values in ((seen, Z), (~seen, unseen if basis is None else unseen @ basis)):
             outputs = _product(values, best).reshape(-1, len(numbers), n_classes)
             logits[rows] = outputs[np.arange(len(outputs)), model[rows]]
         return logits
@@ -113,12 +123,16 @@ class LinearHead(Standardised, Head):
         """See `Head.fit`."""
         if self.strength_ is None:
             raise InvalidParameterError("'strength' is None: call cross_fit first, or set it.")
-        Z, n_classes = self.standardise(X), _n_outputs(y)
+        (Z, basis), n_classes = _along_rows(self.standardise(X)), _n_outputs(y)
         start = np.zeros((Z.shape[1] + 1, n_classes))
         targets, weights = self.targets(y, n_classes)
         with one_thread():
             found = Directions(Z, weights)
-            self.coef = self._minimise(Z, targets, weights, self.strength_, start, FINAL, found)
+            together = 1 if self.separate else n_classes
+            coef = self._minimise(
+                Z, targets, weights, self.strength_, start, FINAL, found, together
+            )
+        self.coef = coef if basis is None else np.vstack([basis @ coef[:-1], coef[-1:]])
         return self
 
     def logits(self, X: NDArray[Any]) -> Array:
@@ -140,32 +154,37 @@ class LinearHead(Standardised, Head):
         start: Array,
         tolerance: float,
         directions: Directions,
+        together: int,
     ) -> Array:
-        from scipy.optimize import minimize  # slow to import, and prediction does without
-
+        """Return the coefficients (d + 1, m K) of least loss; inside, a row is a column's."""
         lengths = directions.lengths(strength)
-        step = BLOCK if self.adds_up else len(Z)
+        n_columns, p = targets.shape[1], len(start)
+        block = BLOCK if self.adds_up else len(Z)
 
-        def objective(flat: Array) -> tuple[float, Array]:
-            coef = directions.stretched(flat.reshape(start.shape), lengths)
-            value = 0.5 * strength * float((coef[:-1] ** 2).sum())
-            gradient = np.vstack([strength * coef[:-1], np.zeros(start.shape[1])])
-            for first in range(0, len(Z), step):
-                rows = slice(first, first + step)
-                loss, slope = self.loss(_product(Z[rows], coef), targets[rows], weights[rows])
+        def objective(points: Array, which: Labels) -> tuple[Array, Array]:
+            columns: Any = (which[:, np.newaxis] * together + np.arange(together)).ravel()
+            columns = slice(None) if len(columns) == n_columns else columns
+            coef = directions.stretched(points.reshape(-1, p), lengths)
+            value = 0.5 * strength * (coef[:, :-1] ** 2).sum(axis=1)
+            gradient = strength * coef
+            gradient[:, -1] = 0.0
+            for first in range(0, len(Z), block):
+                rows = slice(first, first + block)
+                logits = _product(Z[rows], coef.T)
+                loss, slope = self.loss(logits, targets[rows, columns], weights[rows, columns])
                 value += loss
-                gradient[:-1] += (slope.T.astype(Z.dtype) @ Z[rows]).T
-                gradient[-1] += slope.sum(axis=0)
-            return value, directions.stretched(gradient, lengths).ravel()
+                gradient[:, :-1] += slope.T.astype(Z.dtype) @ Z[rows]
+                gradient[:, -1] += slope.sum(axis=0)
+            gradient = directions.stretched(gradient, lengths)
+            return value.reshape(-1, together).sum(axis=1), gradient.reshape(points.shape)
 
-        result = minimize(
+        found = minimise(
             objective,
-            directions.stretched(start, 1.0 / lengths).ravel(),
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": 1000, "maxcor": 10, "ftol": tolerance, "gtol": 1e-6},
+            directions.stretched(start.T, 1.0 / lengths).reshape(-1, together * p),
+            tolerance,
+            directions.curvature(strength),
         )
-        return directions.stretched(result.x.reshape(start.shape), lengths)
+        return directions.stretched(found.reshape(-1, p), lengths).T
 
 
 def one_thread() -> Any:
@@ -177,6 +196,18 @@ def one_thread() -> Any:
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1)
+
+
+def _along_rows(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Return few rows in coordinates of the space that they span, and its basis (d, n).
+
+    The coefficients of least norm lie in that space, so nothing is lost. None: as they are, because
+    there are too many rows to gain by it.
+    """
+    if FEW * len(Z) > Z.shape[1]:
+        return Z, None
+    basis, coordinates = np.linalg.qr(Z.T.astype(np.float64))
+    return np.ascontiguousarray(coordinates.T, dtype=Z.dtype), basis.astype(Z.dtype)
 
 
 def _n_outputs(y: Labels) -> int:

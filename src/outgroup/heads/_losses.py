@@ -1,8 +1,8 @@
 """Losses of class scores with their slopes, for several models side by side.
 
 Each takes logits, targets and weights of shape (n, m K) for m models of K outputs, and returns the
-loss summed over all cells, weighted, and its slope in the logits; natural logarithms throughout,
-and finite for any finite logits.
+weighted loss of each column, summed over the rows, and its slope in the logits; natural logarithms
+throughout, and finite for any finite logits.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def softmax(logits: Array) -> Array:
     return result
 
 
-def cross_entropy(logits: Array, targets: Array, weights: Array) -> tuple[float, Array]:
+def cross_entropy(logits: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
     """Return the cross-entropy of softmaxes, and its slope.
 
     The targets of each model are a distribution in each row, and its weights the same in all of a
@@ -30,36 +30,36 @@ def cross_entropy(logits: Array, targets: Array, weights: Array) -> tuple[float,
     Examples
     --------
     >>> value, slope = cross_entropy(np.zeros((1, 2)), np.array([[1.0, 0.0]]), np.ones((1, 2)))
-    >>> round(value, 3), slope
-    (0.693, array([[-0.5,  0.5]]))
+    >>> value.round(3), slope
+    (array([0.693, 0.   ]), array([[-0.5,  0.5]]))
     """
     z, t, w = _by_model(logits, targets, weights)
     top = z.max(axis=2, keepdims=True)
     log_sum = top + np.log(np.exp(z - top).sum(axis=2, keepdims=True))
-    loss = (w * t * (log_sum - z)).sum()
-    return float(loss), (w * (np.exp(z - log_sum) - t)).reshape(logits.shape)
+    loss = (w * t * (log_sum - z)).sum(axis=0).ravel()
+    return loss, (w * (np.exp(z - log_sum) - t)).reshape(logits.shape)
 
 
-def binary_cross_entropy(logits: Array, targets: Array, weights: Array) -> tuple[float, Array]:
+def binary_cross_entropy(logits: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
     """Return the binary cross-entropy of sigmoids, and its slope; targets are 0 or 1.
 
     Examples
     --------
     >>> value, slope = binary_cross_entropy(np.zeros((1, 1)), np.ones((1, 1)), np.ones((1, 1)))
-    >>> round(value, 3), slope
-    (0.693, array([[-0.5]]))
+    >>> value.round(3), slope
+    (array([0.693]), array([[-0.5]]))
     """
     small = np.exp(-np.abs(logits))  # one exponential for both the loss and the sigmoid
     positive = logits > 0
     softplus = np.log(1.0 + small) + np.where(positive, logits, 0.0)
     sigmoid = np.where(positive, 1.0, small) / (1.0 + small)
-    loss = (weights * (softplus - targets * logits)).sum()
-    return float(loss), weights * (sigmoid - targets)
+    loss = (weights * (softplus - targets * logits)).sum(axis=0)
+    return loss, weights * (sigmoid - targets)
 
 
 def focal_softmax(
     logits: Array, targets: Array, weights: Array, gamma: float
-) -> tuple[float, Array]:
+) -> tuple[Array, Array]:
     """Return ``-(1 - p)^gamma log p`` for the softmax p of the true class, and its slope.
 
     As `cross_entropy`, with one-hot targets.
@@ -68,12 +68,12 @@ def focal_softmax(
     --------
     >>> sure = np.array([[3.0, 0.0]])
     >>> target, weight = np.array([[1.0, 0.0]]), np.ones((1, 2))
-    >>> [round(focal_softmax(sure, target, weight, gamma)[0], 5) for gamma in (0.0, 2.0)]
+    >>> [float(focal_softmax(sure, target, weight, g)[0].sum().round(5)) for g in (0.0, 2.0)]
     [0.04859, 0.00011]
     """
     z, t, w = _by_model(logits, targets, weights)
     if z.shape[2] == 1:
-        return 0.0, np.zeros_like(logits)  # a single class is always right
+        return np.zeros(logits.shape[1]), np.zeros_like(logits)  # a single class is always right
     rest = np.where(t > 0, -np.inf, z)
     top = rest.max(axis=2, keepdims=True)
     others = np.exp(rest - top)
@@ -81,12 +81,12 @@ def focal_softmax(
     against = top + np.log(total) - (t * z).sum(axis=2, keepdims=True)
     value, slope = focal(against, gamma)
     gradient = w * slope * (others / total - t)
-    return float((w * t * value).sum()), gradient.reshape(logits.shape)
+    return (w * t * value).sum(axis=0).ravel(), gradient.reshape(logits.shape)
 
 
 def focal_sigmoid(
     logits: Array, targets: Array, weights: Array, gamma: float
-) -> tuple[float, Array]:
+) -> tuple[Array, Array]:
     """Return ``-(1 - p)^gamma log p`` for the sigmoid p of the true side, and its slope.
 
     As `binary_cross_entropy`.
@@ -94,12 +94,12 @@ def focal_sigmoid(
     Examples
     --------
     >>> sure, one = np.array([[3.0]]), np.ones((1, 1))
-    >>> [round(focal_sigmoid(sure, one, one, gamma)[0], 5) for gamma in (0.0, 2.0)]
+    >>> [float(focal_sigmoid(sure, one, one, gamma)[0].round(5)[0]) for gamma in (0.0, 2.0)]
     [0.04859, 0.00011]
     """
     sign = 1.0 - 2.0 * targets
     value, slope = focal(sign * logits, gamma)
-    return float((weights * value).sum()), weights * sign * slope
+    return (weights * value).sum(axis=0), weights * sign * slope
 
 
 def focal(against: Array, gamma: float) -> tuple[Array, Array]:

@@ -74,6 +74,6 @@ class ExposedSoftmax(LinearHead, ExposedHead):
         logits: NDArray[np.float64],
         targets: NDArray[np.float64],
         weights: NDArray[np.float64],
-    ) -> tuple[float, NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See `LinearHead.loss`."""
         return cross_entropy(logits, targets, weights)

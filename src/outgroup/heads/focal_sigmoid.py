@@ -44,6 +44,7 @@ class FocalSigmoid(FocalHead, SigmoidHead):
     name = "focal-sigmoid"
     summary = "a sigmoid for each class, focal loss; negatives are all-zero rows"
     reference = "Lin et al. 2017"
+    separate = True
 
     def targets(
         self, y: NDArray[np.int64], n_classes: int
@@ -56,6 +57,6 @@ class FocalSigmoid(FocalHead, SigmoidHead):
         logits: NDArray[np.float64],
         targets: NDArray[np.float64],
         weights: NDArray[np.float64],
-    ) -> tuple[float, NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See `LinearHead.loss`."""
         return focal_sigmoid(logits, targets, weights, self.gamma)

@@ -56,6 +56,6 @@ class FocalSoftmax(FocalHead, SoftmaxHead):
         logits: NDArray[np.float64],
         targets: NDArray[np.float64],
         weights: NDArray[np.float64],
-    ) -> tuple[float, NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See `LinearHead.loss`."""
         return focal_softmax(logits, targets, weights, self.gamma)

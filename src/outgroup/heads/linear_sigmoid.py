@@ -45,6 +45,7 @@ class LinearSigmoid(LinearHead, SigmoidHead):
     name = "linear-sigmoid"
     summary = "a sigmoid for each class, binary cross-entropy; negatives are all-zero rows"
     reference = "Rifkin & Klautau 2004, JMLR 5"
+    separate = True
 
     def targets(
         self, y: NDArray[np.int64], n_classes: int
@@ -57,6 +58,6 @@ class LinearSigmoid(LinearHead, SigmoidHead):
         logits: NDArray[np.float64],
         targets: NDArray[np.float64],
         weights: NDArray[np.float64],
-    ) -> tuple[float, NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See `LinearHead.loss`."""
         return binary_cross_entropy(logits, targets, weights)

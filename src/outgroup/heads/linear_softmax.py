@@ -50,6 +50,6 @@ class LinearSoftmax(LinearHead, SoftmaxHead):
         logits: NDArray[np.float64],
         targets: NDArray[np.float64],
         weights: NDArray[np.float64],
-    ) -> tuple[float, NDArray[np.float64]]:
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See `LinearHead.loss`."""
         return cross_entropy(logits, targets, weights)

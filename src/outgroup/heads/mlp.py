@@ -65,4 +65,5 @@ class Perceptron(PerceptronHead, SoftmaxHead):
 
     def held_out_loss(self, logits: NDArray[np.float64], y: NDArray[np.int64]) -> float:
         """See `PerceptronHead.held_out_loss`."""
-        return cross_entropy(logits, *one_hot(y, logits.shape[1], self.loss_weight))[0]
+        targets, weights = one_hot(y, logits.shape[1], self.loss_weight)
+        return float(cross_entropy(logits, targets, weights)[0].sum())

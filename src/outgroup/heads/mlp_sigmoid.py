@@ -69,4 +69,4 @@ class PerceptronSigmoid(PerceptronHead, SigmoidHead):
         """See `PerceptronHead.held_out_loss`."""
         targets, _ = one_against_rest(y, logits.shape[1], None)
         weights = np.repeat(row_weights(y, self.loss_weight)[:, np.newaxis], logits.shape[1], 1)
-        return binary_cross_entropy(logits, targets, weights)[0]
+        return float(binary_cross_entropy(logits, targets, weights)[0].sum())

@@ -16,7 +16,7 @@ from outgroup.heads.base import HEADS, OTHER, SigmoidHead
 
 Array = NDArray[np.float64]
 
-#: Target of a cell of which nobody knows.
+#: Target of a cell of which nobody knows, less the share of such cells that are of the class.
 UNLABELLED = -1.0
 
 #: Below zero the loss on what is not of the class levels off over this width, without a kink.
@@ -71,6 +71,7 @@ class PositiveUnlabelledSigmoid(LinearHead, SigmoidHead):
     parameters: ClassVar[tuple[str, ...]] = ("strength", "class_weight", "prior")
     tuned: ClassVar[tuple[str, ...]] = ("strength", "prior")
     adds_up = False
+    separate = True
 
     def __init__(
         self,
@@ -103,32 +104,33 @@ class PositiveUnlabelledSigmoid(LinearHead, SigmoidHead):
             self.strength = given
 
     def targets(self, y: NDArray[np.int64], n_classes: int) -> tuple[Array, Array]:
-        """See `LinearHead.targets`: 0/1 rows, `UNLABELLED` for negatives."""
+        """See `LinearHead.targets`: 0/1 rows, `UNLABELLED` and less for negatives."""
         targets, weights = one_against_rest(y, n_classes, self.class_weight)
         if y.ndim == 1:
-            targets[y == OTHER] = UNLABELLED
+            prior = np.resize(0.0 if self.prior_ is None else self.prior_, n_classes)
+            targets[y == OTHER] = UNLABELLED - prior
         return targets, weights
 
-    def loss(self, logits: Array, targets: Array, weights: Array) -> tuple[float, Array]:
+    def loss(self, logits: Array, targets: Array, weights: Array) -> tuple[Array, Array]:
         """See `LinearHead.loss`; all rows are needed at once."""
-        prior = np.resize(0.0 if self.prior_ is None else self.prior_, logits.shape[1])
+        prior = np.maximum(UNLABELLED - targets.min(axis=0), 0.0)
         small = np.exp(-np.abs(logits))
         above = logits > 0
         softplus = np.log(1.0 + small) + np.where(above, logits, 0.0)
         sigmoid = np.where(above, 1.0, small) / (1.0 + small)
         positive = weights * (targets == 1)
-        unlabelled = weights * (targets == UNLABELLED)
+        unlabelled = weights * (targets <= UNLABELLED)
         negative = weights - positive - unlabelled
         total = positive.sum(axis=0)
         taken = prior / (1.0 - prior) * unlabelled.sum(axis=0) / np.where(total > 0, total, 1.0)
         not_of_class = unlabelled / (1.0 - prior) - taken * positive
         of_others = (not_of_class * softplus).sum(axis=0)
         below = np.clip(of_others, -CURVE, 0.0)
-        loss = (positive * (softplus - logits) + negative * softplus).sum()
-        loss += (np.maximum(of_others, below) + below**2 / (2.0 * CURVE)).sum()
+        loss = (positive * (softplus - logits) + negative * softplus).sum(axis=0)
+        loss += np.maximum(of_others, below) + below**2 / (2.0 * CURVE)
         not_of_class *= 1.0 + below / CURVE
         slope = positive * (sigmoid - 1.0) + (negative + not_of_class) * sigmoid
-        return float(loss), slope
+        return loss, slope
 
 
 def _listed(prior: Any) -> list[Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.heads.pu_sigmoid import PositiveUnlabelledSigmoid
-from outgroup.strategies.base import STRATEGIES
+from outgroup.strategies.base import STRATEGIES, Scores
+from outgroup.strategies.folded import FoldedRows
 from outgroup.strategies.sigmoid import Sigmoid
 
 
@@ -32,3 +34,13 @@ class PositiveUnlabelled(Sigmoid):
     reference = "Kiryo et al. 2017; Garg et al. 2021"
     takes_head = PositiveUnlabelledSigmoid
     default_head = PositiveUnlabelledSigmoid
+
+    def cross_fit(self, rows: FoldedRows) -> Scores:
+        """See `Strategy.cross_fit`; without negatives this is `Sigmoid`, with which it shares."""
+        head = self.head
+        if rows.has_others or not isinstance(head, PositiveUnlabelledSigmoid):
+            return super().cross_fit(rows)
+        plain = LinearSigmoid(head.strength, head.class_weight)
+        logits = rows.logits(plain, self.layers)
+        head.choose({**head.chosen(), **plain.chosen()})
+        return self._scores(logits)
