@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -159,16 +160,26 @@ class Unknowns:
         for inside in self._strata(weights > 0):
             w, v = weights[inside], values[inside].astype(np.float64)
             deviations = w * (v - (w @ v) / w.sum())
-            _, cluster = np.unique(self.cluster[inside], return_inverse=True)
+            _, cluster = np.unique(self._clusters[inside], return_inverse=True)
             sums = np.bincount(cluster, deviations).astype(np.float64)
             n = len(sums) if len(sums) > 1 else len(deviations)
             yield max(_of_sum(sums), _of_sum(deviations)), n
 
     def _strata(self, used: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
         """Yield the rows of all left-out classes, of each collection and each kind of garbage."""
-        stratum = np.where(self.kind == LEFT_OUT, self.kind, _joined(self.kind, self.source))
-        for name in np.unique(stratum[used]):
-            yield used & (stratum == name)
+        for number in np.unique(self._stratum[used]):
+            yield used & (self._stratum == number)
+
+    # Numbers in place of names: an uncertainty is asked for a thousand times.
+
+    @cached_property
+    def _stratum(self) -> NDArray[np.int64]:
+        one = np.where(self.kind == LEFT_OUT, self.kind, _joined(self.kind, self.source))
+        return np.unique(one, return_inverse=True)[1]
+
+    @cached_property
+    def _clusters(self) -> NDArray[np.int64]:
+        return np.unique(self.cluster, return_inverse=True)[1]
 
 
 def choose(
