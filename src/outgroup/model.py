@@ -132,9 +132,10 @@ def fit_model(
     n_folds: int = 5,
     seed: int = 0,
     rows: FoldedRows | None = None,
-    promised: NDArray[np.bool_] | None = None,
 ) -> OpenSetModel:
     """Fit a strategy and choose its threshold from held-out scores.
+
+    All rows are learned from, and those that are `promised` lay the threshold.
 
     Parameters
     ----------
@@ -151,9 +152,6 @@ def fit_model(
     rows : FoldedRows or None
         The same training rows, dealt as `deal` does, and unseen rows behind them: what was
         cross-fitted there is not cross-fitted again.
-    promised : ndarray of shape (n,), bool, or None
-        Which rows are a sample of what is to come; None: all. Negatives that are not, such as those
-        that were picked because they are hard, are learned from and count in no promise.
 
     Returns
     -------
@@ -177,9 +175,10 @@ def fit_model(
             "threshold can part them. Take another strategy or detector (of a single class "
             "'one-class'), or other images, if these are all alike."
         )
-    known_held = HeldOut(held_out[known], units_in(data, known))
+    counted = known & data.is_promised
+    known_held = HeldOut(held_out[counted], units_in(data, counted))
     others_held = None
-    others = ~known if promised is None else ~known & promised
+    others = ~known & data.is_promised
     if others.any():  # also where the strategy does not learn from them
         others_held = HeldOut(held_out[others], units_in(data, others), OTHERS)
     if strategy.fixed_threshold is None:
@@ -192,10 +191,16 @@ def fit_model(
         strategy=strategy,
         threshold=calibration.threshold,
         certificate=calibration.certificate,
-        known_scores=held_out[known],
+        known_scores=held_out[counted],
         other_scores=held_out[~known],
         reasons=learn_reasons(
-            data.classes, data.features["last"], y, class_scores, data.units, data.paths
+            data.classes,
+            data.features["last"],
+            y,
+            class_scores,
+            data.units,
+            data.paths,
+            data.promised,
         ),
     )
 

@@ -41,8 +41,12 @@ class TrainingSet:
         False if the images are only to calibrate what is known already: then a class may have one
         image or none.
     tuned : bool, default=False
-        Whether the network was tuned on these classes, on other images of them: then leaving one
-        out of what is learned here makes nothing unknown of it.
+        Whether the network was tuned on these classes: then leaving one out of what is learned here
+        makes nothing unknown of it.
+    promised : ndarray of shape (n,), bool, or None
+        Which rows are like images to come: they lay the threshold, and a promise counts them; None:
+        all. The others teach, and no more: images that the network was tuned on, which it finds too
+        known, and negatives that were picked because they are hard.
 
     Raises
     ------
@@ -61,9 +65,10 @@ class TrainingSet:
     probes: Mapping[str, Features] = field(default_factory=dict)
     learned_from: bool = True
     tuned: bool = False
+    promised: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        for what in ("groups", "origins", "paths", "collections"):
+        for what in ("groups", "origins", "paths", "collections", "promised"):
             there = getattr(self, what)
             if there is not None and len(there) != len(self.y):
                 raise InvalidDataError(
@@ -145,7 +150,14 @@ class TrainingSet:
         """Return the rows of these indices, in this order."""
         columns = ("groups", "origins", "paths", "collections")
         some: dict[str, Any] = {name: _some(getattr(self, name), rows) for name in columns}
+        if self.promised is not None:
+            some["promised"] = self.promised[rows]
         return replace(self, features=take(self.features, rows), y=self.y[rows], **some)
+
+    @property
+    def is_promised(self) -> NDArray[np.bool_]:
+        """Which rows lay the threshold."""
+        return np.ones(len(self.y), dtype=np.bool_) if self.promised is None else self.promised
 
     @property
     def units(self) -> NDArray[np.str_] | None:

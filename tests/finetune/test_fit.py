@@ -15,6 +15,7 @@ from PIL import Image  # noqa: E402
 
 from outgroup import ImageClassifier, load  # noqa: E402
 from outgroup.backbones import get_backbone  # noqa: E402
+from outgroup.classifier.tuner import Targets  # noqa: E402
 from outgroup.datasets import Samples, from_arrays  # noqa: E402
 from outgroup.errors import BackboneError, InvalidDataError, InvalidParameterError  # noqa: E402
 from outgroup.finetune import FineTune  # noqa: E402
@@ -62,11 +63,13 @@ def test_the_threshold_rests_on_images_that_the_network_has_not_seen(
     for name in ("blue", "green", "red"):
         seen = info["tuned_on"][name] + info["watched"][name]
         assert seen in (12, 13)
-        assert tuned.report.class_counts[name] == 25 - seen
-    n_unseen = sum(tuned.report.class_counts.values())
+        assert tuned.report.class_counts[name] == 25  # all teach what says "other"
+    n_unseen = 75 - sum(info["tuned_on"].values()) - sum(info["watched"].values())
     assert tuned.certificate.promises[0].n == n_unseen
     assert len(tuned.contents.model.known_scores) == n_unseen
-    assert info["n_others_tuned_on"] + info["n_others_watched"] + tuned.report.n_others == 24
+    n_seen = info["n_others_tuned_on"] + info["n_others_watched"]
+    assert tuned.certificate.promises[1].n == 24 - n_seen
+    assert tuned.report.n_others == 24
 
 
 def test_the_file_says_how_the_network_was_tuned(tuned: ImageClassifier, tmp_path: Path) -> None:
@@ -111,7 +114,7 @@ def test_copies_groups_and_kinds_of_negatives_stay_on_one_side() -> None:
     groups = [None] * 20 + [str(i // 2) for i in range(20)] + [None] * 20
     origins = ["photos"] * 40 + [f"kind {i % 5}" for i in range(20)]
     samples = Samples(images, labels, groups, origins)
-    chosen = choose_rows(samples, ["x"] * 60, Plan(), seed=0)
+    chosen = choose_rows(samples, Targets.one_class(labels), ["x"] * 60, Plan(), seed=0)
     part = dict(zip(chosen.rows, chosen.parts, strict=True))
     assert part[0] == part[1]
     assert all(part[i] == part[i + 1] for i in range(20, 40, 2))
@@ -126,7 +129,9 @@ def test_what_cannot_be_read_or_has_two_labels_is_not_tuned_on() -> None:
     samples = Samples(
         [*images, b"no image"], ["a"] * 20 + [None] * 20 + ["a"], [None] * 41, ["x"] * 41
     )
-    chosen = choose_rows(samples, ["x"] * 41, Plan(), seed=0)
+    chosen = choose_rows(
+        samples, Targets.one_class(samples.labels), ["x"] * 41, Plan(), seed=0
+    )
     assert sorted(set(range(41)) - set(chosen.rows)) == [3, 25, 40]
 
 
@@ -200,10 +205,9 @@ def test_the_bundled_network_is_tuned_and_predicts_from_its_file(
     assert again.backbone == "efficientnet-lite0"
 
 
-@pytest.mark.parametrize("options", [{"multi_label": True}, {"map": {"cat": "cat"}}])
-def test_only_one_class_an_image_is_tuned_for(options: dict) -> None:
-    with pytest.raises(InvalidParameterError, match="'finetune' parameter must be None with"):
-        ImageClassifier(finetune=tuner(), **options)
+def test_classes_by_names_are_not_tuned_for() -> None:
+    with pytest.raises(InvalidParameterError, match="'finetune' parameter must be None with 'map'"):
+        ImageClassifier(finetune=tuner(), map={"cat": "cat"})
 
 
 def test_what_is_no_fine_tune_is_refused() -> None:
@@ -289,10 +293,11 @@ def test_what_looks_like_a_class_in_the_pool_is_not_tuned_on(
     assert clf.report.pool is not None
     assert len(clf.report.pool.copies) == 6
     info = clf.contents.training.options["finetune"]
-    others = info["n_others_tuned_on"] + info["n_others_watched"] + clf.report.n_others
-    assert others == 24 + 30 - clf.report.pool.n_set_aside
+    assert clf.report.n_others == 24 + 30 - clf.report.pool.n_set_aside
+    assert sum(clf.report.class_counts.values()) == 40
     known = sum(info["tuned_on"].values()) + sum(info["watched"].values())
-    assert known + sum(clf.report.class_counts.values()) == 40
+    others = info["n_others_tuned_on"] + info["n_others_watched"]
+    assert [p.n for p in clf.certificate.promises] == [40 - known, clf.report.n_others - others]
 
 
 def test_a_tuned_model_is_not_learned_anew_from_images_it_was_tuned_on(

@@ -17,7 +17,7 @@ from outgroup.finetune.foreign import ModuleNetwork  # noqa: E402
 from outgroup.finetune.inputs import PixelInputs  # noqa: E402
 from outgroup.finetune.objectives import OBJECTIVES, choose_objective  # noqa: E402
 from outgroup.finetune.plan import BALANCE, PICTURES, Plan  # noqa: E402
-from outgroup.finetune.schedule import epoch_batches  # noqa: E402
+from outgroup.finetune.schedule import Batches  # noqa: E402
 from outgroup.finetune.training import History, TrainingData, train  # noqa: E402
 from outgroup.images import Preprocessing  # noqa: E402
 
@@ -55,13 +55,16 @@ def pictures(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return coloured.clip(0, 255).astype(np.uint8), y
 
 
+def one_hot(y: np.ndarray, n_classes: int = 2) -> np.ndarray:
+    return (y[:, None] == np.arange(n_classes)).astype(np.float32)
+
+
 def data_for(network: ModuleNetwork, plan: Plan = PLAN, n: int = 90) -> TrainingData:
     pixels, y = pictures(n)
     rows = np.arange(n)
     return TrainingData(
         PixelInputs(network, pixels, plan.pictures),
-        y,
-        2,
+        one_hot(y),
         np.array(["a", "b"])[rows % 2],
         rows[: n * 2 // 3],
         rows[n * 2 // 3 :],
@@ -201,25 +204,31 @@ def test_warm_up_leaves_the_network_alone() -> None:
 
 @pytest.mark.parametrize("balance", [*BALANCE, None])
 def test_every_batch_has_new_negatives_and_rare_classes_their_share(balance: str | None) -> None:
-    y = np.array([0] * 40 + [1] * 5 + [-1] * 60)
-    negatives = [np.arange(45, 55), np.arange(55, 105)]
-    rng = np.random.default_rng(0)
-    batches = list(
-        epoch_batches(y, np.arange(45), negatives, 16, 1.0, balance == "oversample", rng)
-    )
-    rows = np.concatenate(batches)
-    counts = np.bincount(y[rows] + 1)
-    if balance == "oversample":
-        assert counts.tolist() == [80, 40, 40]
-    else:
-        assert counts.tolist() == [45, 40, 5]
-        drawn = rows[y[rows] < 0]
-        assert len(set(drawn[drawn >= 55])) == np.count_nonzero(drawn >= 55)  # none twice
-    of_first = np.count_nonzero((rows >= 45) & (rows < 55))
-    assert abs(2 * of_first - counts[0]) <= 1  # collections weigh the same
-    for batch in batches:
-        known = np.count_nonzero(y[batch] >= 0)
-        assert abs(len(batch) - 2 * known) <= 1
+    y = np.array([0] * 40 + [1] * 5 + [-1] * 110)
+    targets = one_hot(y)
+    negatives = [np.arange(45, 55), np.arange(55, 155)]
+    oversample = balance == "oversample"
+    batches = Batches(y, targets, np.arange(45), negatives, 16, 1.0, oversample, seed=0)
+    epochs = [list(batches.epoch(np.random.default_rng(number))) for number in range(2)]
+    for epoch in epochs:
+        assert len(epoch) == len(batches)
+        rows = np.concatenate([rows for rows, _ in epoch])
+        counts = np.bincount(y[rows] + 1)
+        assert counts.tolist() == ([80, 40, 40] if oversample else [45, 40, 5])
+        for rows, of_rows in epoch:
+            np.testing.assert_array_equal(of_rows, targets[rows])
+            assert abs(len(rows) - 2 * np.count_nonzero(y[rows] >= 0)) <= 1
+    drawn = np.concatenate([rows[y[rows] < 0] for epoch in epochs for rows, _ in epoch])
+    of_first = np.count_nonzero(drawn < 55)
+    assert abs(2 * of_first - len(drawn)) <= 1  # collections weigh the same
+    of_second = drawn[drawn >= 55]
+    assert len({*of_second.tolist()}) == len(of_second)  # none twice, over epochs too
+
+
+def test_without_negatives_there_are_known_images_alone() -> None:
+    y = np.array([0, 1, 0, 1])
+    batches = Batches(y, one_hot(y), np.arange(4), [], 3, 1.0, False, seed=0)
+    assert [len(rows) for rows, _ in batches.epoch(np.random.default_rng(0))] == [3, 1]
 
 
 def test_names_of_plan_are_those_there_are() -> None:

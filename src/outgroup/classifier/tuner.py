@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from outgroup.backbones import Backbone
 from outgroup.datasets import Samples
 
@@ -25,6 +28,38 @@ def untuned_name(name: str) -> str:
 
 
 @dataclass(frozen=True)
+class Targets:
+    """What the network is to say of each image.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Of the K classes, labels, or values of columns.
+    Y : ndarray of shape (n, K), int64
+        1 where an image has it, 0 where not, -1 where nobody knows; rows of zeros are negatives.
+    several : bool, default=False
+        Whether an image may have more than one.
+    """
+
+    names: tuple[str, ...]
+    Y: NDArray[np.int64]
+    several: bool = False
+
+    @classmethod
+    def one_class(cls, labels: Sequence[str | None]) -> Targets:
+        """Return those of images of one class each, None for negatives.
+
+        Examples
+        --------
+        >>> Targets.one_class(["dog", None, "cat"]).Y.tolist()
+        [[0, 1], [0, 0], [1, 0]]
+        """
+        names = tuple(sorted({label for label in labels if label is not None}))
+        rows = [[int(label == name) for name in names] for label in labels]
+        return cls(names, np.array(rows, dtype=np.int64).reshape(len(labels), len(names)))
+
+
+@dataclass(frozen=True)
 class Tuned:
     """A network, and which images it has not learned from.
 
@@ -33,8 +68,8 @@ class Tuned:
     backbone : Backbone
         The network.
     unseen : list of int
-        Rows of the samples that had no part in it. What says "other" is learned from these alone,
-        and so is the threshold: the network would find images that it was tuned on too known.
+        Rows of the samples that had no part in it. The threshold comes from these alone: the
+        network finds images that it was tuned on too known.
     info : dict
         How it was tuned, JSON-ready, with a "sentence" in plain words; kept in the model file.
     """
@@ -50,6 +85,7 @@ class Tuner(Protocol):
     def tune(
         self,
         samples: Samples,
+        targets: Targets,
         collections: Sequence[str],
         backbone: Backbone,
         *,
@@ -62,7 +98,9 @@ class Tuner(Protocol):
         Parameters
         ----------
         samples : Samples
-            Images with labels, None for negatives.
+            Images; their own labels mean nothing.
+        targets : Targets
+            What they show.
         collections : sequence of str
             The collection of each.
         backbone : Backbone

@@ -68,3 +68,39 @@ def open_set_figure(
         round(float(np.mean([1.0 - auroc(known, part) for part in parts])), 12),
         loss,
     )
+
+
+def several_labels_figure(
+    scores: NDArray[Any], labels: NDArray[Any], collections: NDArray[np.str_], loss: float
+) -> OpenSetFigure:
+    """Return the mean of the figures of all labels.
+
+    For each label the images that have it are the known ones, and those without it are the others:
+    images of other labels are one collection, next to those of the negatives.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, K)
+        The higher, the more surely without the label.
+    labels : ndarray of shape (n, K)
+        1 for labels that are there, 0 for those that are not.
+    collections : ndarray of shape (n,), str
+        Collection of each image; only those of negatives are looked at.
+    loss : float
+        Mean loss of the watched images.
+
+    Examples
+    --------
+    >>> scores = np.array([[0.0, 9], [1, 1], [9, 0], [8, 8]])
+    >>> labels = np.array([[1, 0], [1, 1], [0, 1], [0, 0]])
+    >>> several_labels_figure(scores, labels, np.array(["photos"] * 3 + ["pool"]), 0.1).accepted
+    0.0
+    """
+    where = np.where(labels.any(axis=1), "other labels", np.char.add("negatives ", collections))
+    figures = [
+        open_set_figure(scores[has, k], scores[~has, k], where[~has].tolist(), loss)
+        for k, has in enumerate(labels.T > 0)
+        if 0 < has.sum() < len(has)
+    ]
+    accepted, confused = np.mean([[f.accepted, f.confused] for f in figures], axis=0).tolist()
+    return OpenSetFigure(accepted, confused, loss)

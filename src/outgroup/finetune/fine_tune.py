@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from outgroup.backbones import Backbone, cache_folder
-from outgroup.classifier.tuner import Tuned
+from outgroup.classifier.tuner import Targets, Tuned
 from outgroup.datasets import Samples
 from outgroup.errors import BackboneError, InvalidParameterError
+from outgroup.finetune.objectives import OBJECTIVES, choose_objective
 from outgroup.finetune.plan import Plan
 from outgroup.images import Preprocessing
 
@@ -82,6 +83,7 @@ decay, variants, hold_out
     def tune(
         self,
         samples: Samples,
+        targets: Targets,
         collections: Sequence[str],
         backbone: Backbone,
         *,
@@ -99,9 +101,17 @@ decay, variants, hold_out
             If the network can't be tuned.
         InvalidDataError
             If there are too few images, or no negatives.
+        InvalidParameterError
+            If the objective gives an image one class, and it may have several.
         """
         from outgroup.finetune.tuning import tune_backbone
 
+        if targets.several and not choose_objective(self.objective).takes_several:
+            fit = [name for name, one in OBJECTIVES if one.takes_several]
+            raise InvalidParameterError(
+                f"The 'objective' parameter must be one of {', '.join(map(repr, fit))} where an "
+                f"image may have several labels. Got {self.objective!r} instead."
+            )
         network, preprocessing, name = self._open(backbone)
         return tune_backbone(
             network,
@@ -110,6 +120,7 @@ decay, variants, hold_out
             name,
             self,
             samples,
+            targets,
             collections,
             seed=seed,
             threads=threads,

@@ -24,10 +24,13 @@ class Objective(ABC):
         A line for the list of what there is.
     has_other : bool
         Whether the head has one more output, for "other".
+    takes_several : bool
+        Whether an image may have any number of labels.
     """
 
     summary: ClassVar[str]
     has_other: ClassVar[bool] = False
+    takes_several: ClassVar[bool] = False
 
     @abstractmethod
     def loss(
@@ -48,6 +51,7 @@ class Sigmoid(Objective):
     """One sigmoid a class; negatives are rows of zeros."""
 
     summary = "one sigmoid a class, negatives are rows of zeros"
+    takes_several = True
 
     def loss(
         self, logits: torch.Tensor, features: torch.Tensor, targets: torch.Tensor
@@ -141,6 +145,7 @@ class FocalSigmoid(Focal):
     """One sigmoid a class, and the focal loss."""
 
     summary = "sigmoid with the focal loss (Lin et al. 2017)"
+    takes_several = True
 
     def loss(
         self, logits: torch.Tensor, features: torch.Tensor, targets: torch.Tensor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ def split(
     groups: Sequence[str | None],
     hold_out: int = 2,
     seed: int = 0,
+    need_others: bool = True,
 ) -> NDArray[np.int64]:
     """Return for each image `TUNED`, `WATCHED` or `UNSEEN`.
 
@@ -48,6 +50,8 @@ def split(
     hold_out : int, default=2
         One image in so many is `UNSEEN`.
     seed : int, default=0
+    need_others : bool, default=True
+        Whether there must be negatives.
 
     Returns
     -------
@@ -65,7 +69,7 @@ def split(
     >>> split(labels, where, where, [None] * 20)[:10]
     array([2, 2, 0, 2, 2, 0, 0, 1, 2, 0])
     """
-    _check(labels)
+    _check(labels, need_others)
     strata = [
         f"class {label}" if label is not None else f"negatives {collection}"
         for label, collection in zip(labels, collections, strict=True)
@@ -92,9 +96,51 @@ def split(
     return parts
 
 
-def _check(labels: Sequence[str | None]) -> None:
+def strata(names: Sequence[str], Y: NDArray[np.int64], several: bool) -> list[str | None]:
+    """Return the class of each row, None for negatives; the rarest label where it has several.
+
+    Raises
+    ------
+    InvalidDataError
+        If too few images have one of several labels.
+
+    Examples
+    --------
+    >>> strata(("cat", "dog"), np.array([[0, 1], [0, 0]]), several=False)
+    ['dog', None]
+    """
+    y = rarest(Y)
+    if several:
+        for name, count in zip(names, (Y == 1).sum(axis=0).tolist(), strict=True):
+            if count < MIN_IMAGES:
+                raise InvalidDataError(
+                    f"{count} images have the label {name!r}. Tuning the network needs at least "
+                    f"{MIN_IMAGES}, of which half are held out: add images, leave the label out, "
+                    "or train without tuning."
+                )
+        counts = np.bincount(y[y >= 0], minlength=len(names))
+        few = np.flatnonzero(counts < MIN_IMAGES)  # what has it nearly always has a rarer one, too
+        y[np.isin(y, few)] = counts.argmax()
+    return [None if k < 0 else names[k] for k in y.tolist()]
+
+
+def rarest(targets: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the index of the rarest label of each row, -1 for rows without any.
+
+    Examples
+    --------
+    >>> rarest(np.array([[1, 0], [1, 1], [1, 0], [0, 0]]))
+    array([ 0,  1,  0, -1])
+    """
+    there = targets > 0
+    counts = np.where(there, there.sum(axis=0), len(targets) + 1)
+    y: NDArray[np.int64] = np.where(there.any(axis=1), counts.argmin(axis=1), -1)
+    return y
+
+
+def _check(labels: Sequence[str | None], need_others: bool) -> None:
     counts = Counter(labels)
-    if counts.pop(None, 0) < MIN_IMAGES:
+    if counts.pop(None, 0) < MIN_IMAGES and need_others:
         raise InvalidDataError(
             f"Tuning the network needs negatives, at least {MIN_IMAGES} and better hundreds: give "
             "folders of images that are none of the classes (--other, --pool)."
@@ -117,10 +163,8 @@ def _check_parts(labels: Sequence[str | None], parts: NDArray[np.int64]) -> None
                     f"There are too few images or groups of {name or 'negatives'} to {doing} some. "
                     "Add images of other groups, or train without tuning."
                 )
-    if (
-        not ((parts == WATCHED) & (names != "")).any()
-        or not ((parts == WATCHED) & (names == "")).any()
-    ):
+    watched = names[parts == WATCHED] != ""
+    if not watched.any() or (watched.all() and (names == "").any()):
         raise InvalidDataError(
             "There are too few images or groups to watch over the tuning. Add some, or train "
             "without tuning."

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from outgroup.finetune._torch import nn, torch
 from outgroup.finetune.blending import BLENDS
 from outgroup.finetune.checkpoint import read_checkpoint, write_checkpoint
-from outgroup.finetune.figure import OpenSetFigure, open_set_figure
+from outgroup.finetune.figure import OpenSetFigure, open_set_figure, several_labels_figure
 from outgroup.finetune.inputs import Inputs
-from outgroup.finetune.losses import class_weights, target_rows
+from outgroup.finetune.losses import class_weights, none_of_these
 from outgroup.finetune.network import TunableNetwork
 from outgroup.finetune.objectives import Objective
 from outgroup.finetune.plan import Plan
-from outgroup.finetune.schedule import epoch_batches, n_steps, rate_factor
+from outgroup.finetune.schedule import Batches, rate_factor
+from outgroup.finetune.splitting import rarest
 
 #: The head's learning rate is this many times that of the network's last step: it starts from
 #: nothing.
@@ -49,21 +50,32 @@ class TrainingData:
     Parameters
     ----------
     inputs : Inputs
-    y : ndarray of shape (n,), int64
-        Class index, -1 for negatives.
-    n_classes : int
+    targets : ndarray of shape (n, K), float32
+        1 for what a row has, 0 for what not; rows of zeros are negatives.
     collections : ndarray of shape (n,), str
         Collection of each row; only those of negatives are looked at.
     tuned, watched : ndarray of int64
         Rows that are learned from, and rows that training is stopped by.
+    several : bool, default=False
+        Whether a row may have more than one label.
     """
 
     inputs: Inputs
-    y: Rows
-    n_classes: int
+    targets: NDArray[np.float32]
     collections: NDArray[np.str_]
     tuned: Rows
     watched: Rows
+    several: bool = False
+
+    @property
+    def n_classes(self) -> int:
+        """Return K."""
+        return int(self.targets.shape[1])
+
+    @property
+    def y(self) -> Rows:
+        """Return what rows are balanced by: the class, the rarest label, -1 for negatives."""
+        return rarest(self.targets)
 
 
 @dataclass
@@ -133,6 +145,28 @@ def train(
     return run.history
 
 
+def batches_of(data: TrainingData, plan: Plan, seed: int) -> Batches:
+    """Return the batches of a training."""
+    y, tuned = data.y, data.tuned
+    others = tuned[y[tuned] < 0]
+    names = data.collections[others]
+    return Batches(
+        y,
+        data.targets,
+        tuned[y[tuned] >= 0],
+        [others[names == name] for name in np.unique(names)],
+        plan.batch,
+        plan.ratio,
+        plan.balance == "oversample",
+        seed,
+    )
+
+
+def n_steps(data: TrainingData, plan: Plan) -> int:
+    """Return how many steps a training has at most."""
+    return len(batches_of(data, plan, 0)) * plan.total_epochs
+
+
 def described(figure: OpenSetFigure) -> dict[str, float]:
     """Return a figure as a row of `History.epochs`."""
     values = figure.to_dict()
@@ -163,25 +197,18 @@ class _Run:
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-        y, tuned = data.y, data.tuned
-        self.known = tuned[y[tuned] >= 0]
-        others = tuned[y[tuned] < 0]
-        names = data.collections[others]
-        self.negatives = [others[names == name] for name in np.unique(names)]
         self.weights = torch.ones(data.n_classes)
         if plan.balance == "weights":
-            self.weights = class_weights(y[self.known], data.n_classes)
+            there = np.nonzero(data.targets[data.tuned])[1]
+            self.weights = class_weights(there, data.n_classes)
         self.weights = self.weights.to(self.device)
-        self.steps = n_steps(y, self.known, plan.batch, self.oversample)
+        self.batches = batches_of(data, plan, seed)
+        self.steps = len(self.batches)
         self.optimiser = torch.optim.AdamW(self._groups())
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
         self.mixed_precision = self.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(enabled=self.mixed_precision)
         self.best = self._weights()
-
-    @property
-    def oversample(self) -> bool:
-        return self.plan.balance == "oversample"
 
     @property
     def finished(self) -> bool:
@@ -192,13 +219,10 @@ class _Run:
     def epoch(self, advance: Callable[[], None]) -> None:
         """Learn from every known image once, and keep the weights if the figure is the best."""
         plan, warming = self.plan, self.done < self.plan.warm_up
-        rng = np.random.default_rng([self.seed, self.done])
-        batches = epoch_batches(
-            self.data.y, self.known, self.negatives, plan.batch, plan.ratio, self.oversample, rng
-        )
+        rng = self._rng(self.done)
         self.network.train()
         total = 0.0
-        for i, rows in enumerate(batches):
+        for i, (rows, targets) in enumerate(self.batches.epoch(rng)):
             factor = rate_factor(
                 self.done * self.steps + i,
                 plan.warm_up * self.steps,
@@ -206,7 +230,7 @@ class _Run:
             )
             for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
                 group["lr"] = factor * rate
-            total += self._step(rows, rng, warming)
+            total += self._step(rows, torch.from_numpy(targets), rng, warming)
             advance()
         self.done += 1
         if self.done < plan.warm_up:
@@ -236,13 +260,17 @@ class _Run:
         self.best = state["best"]
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
-        for _ in range(self.done * self.steps):
-            advance()
+        for number in range(self.done):
+            for _ in self.batches.epoch(self._rng(number)):  # negatives that have had their turn
+                advance()
 
     def take_best(self) -> None:
         """Give the network the weights of the best epoch, and put it back into use."""
         self._load(self.best)
         self.network.eval().cpu()
+
+    def _rng(self, number: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, number])
 
     def _groups(self) -> list[dict[str, Any]]:
         """Return parameters with their learning rates: the earlier a step, the slower."""
@@ -261,9 +289,9 @@ class _Run:
             for decays in (True, False)
         ]
 
-    def _step(self, rows: Rows, rng: np.random.Generator, warming: bool) -> float:
-        y = torch.from_numpy(self.data.y[rows])
-        targets = target_rows(y, self.data.n_classes)
+    def _step(
+        self, rows: Rows, targets: torch.Tensor, rng: np.random.Generator, warming: bool
+    ) -> float:
         x = self.data.inputs.changed(rows, rng)
         for name in self.plan.blends:
             x, targets = BLENDS[name](x, targets, rng)
@@ -286,32 +314,33 @@ class _Run:
         self, logits: torch.Tensor, features: torch.Tensor, targets: torch.Tensor
     ) -> torch.Tensor:
         """Return the mean loss; a row weighs what the classes in it weigh, and negatives 1."""
-        known = targets.sum(1)
-        weights = targets @ self.weights + (1.0 - known)
+        none = none_of_these(targets)
+        weights = (targets @ self.weights + none) / (targets.sum(1) + none)
         return (weights * self.objective.loss(logits, features, targets)).sum() / weights.sum()
 
     def _figure(self) -> OpenSetFigure:
         """Return the figure of the watched images."""
         self.network.eval()
         scored, lost = [], []
-        watched, y = self.data.watched, torch.from_numpy(self.data.y)
+        watched = self.data.watched
+        labels = self.data.targets[watched]
         with torch.no_grad():
             for begin in range(0, len(watched), CHUNK):
                 rows = watched[begin : begin + CHUNK]
-                targets = target_rows(y[rows], self.data.n_classes).to(self.device)
+                targets = torch.from_numpy(self.data.targets[rows]).to(self.device)
                 x = self.data.inputs.plain(rows).to(self.device)
                 features = self.network(x, self.data.inputs.start)["last"]
                 logits = self.head(features)
-                scored.append(self.objective.other_score(logits, features).double().cpu().numpy())
+                other = self.objective.other_score(logits, features)
+                scored.append((-logits if self.data.several else other).double().cpu().numpy())
                 lost.append(self.objective.loss(logits, features, targets).double().cpu().numpy())
         scores, losses = np.concatenate(scored), np.concatenate(lost)
-        known = self.data.y[watched] >= 0
-        return open_set_figure(
-            scores[known],
-            scores[~known],
-            self.data.collections[watched][~known].tolist(),
-            loss=float((losses[known].mean() + losses[~known].mean()) / 2),
-        )
+        collections, known = self.data.collections[watched], labels.any(axis=1)
+        parts = [losses[part].mean() for part in (known, ~known) if part.any()]
+        loss = float(np.mean(parts))
+        if self.data.several:
+            return several_labels_figure(scores, labels, collections, loss)
+        return open_set_figure(scores[known], scores[~known], collections[~known].tolist(), loss)
 
     def _weights(self) -> dict[str, dict[str, torch.Tensor]]:
         """Return a copy of what is tuned."""

@@ -6,10 +6,9 @@ import hashlib
 import json
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from outgroup.backbones import Backbone, OnnxBackbone
 from outgroup.classifier.training import copies_as_groups
-from outgroup.classifier.tuner import PREFIX, Tuned
+from outgroup.classifier.tuner import PREFIX, Targets, Tuned
 from outgroup.datasets import Samples
 from outgroup.embeddings import ProgressBar
 from outgroup.errors import InvalidDataError, UnreadableImageError
@@ -26,9 +25,8 @@ from outgroup.finetune.inputs import compute_inputs
 from outgroup.finetune.network import TunableNetwork
 from outgroup.finetune.objectives import choose_objective
 from outgroup.finetune.plan import Plan
-from outgroup.finetune.schedule import n_steps
-from outgroup.finetune.splitting import TUNED, UNSEEN, WATCHED, split
-from outgroup.finetune.training import History, TrainingData, train
+from outgroup.finetune.splitting import TUNED, UNSEEN, WATCHED, split, strata
+from outgroup.finetune.training import History, TrainingData, n_steps, train
 from outgroup.images import ImageSource, Preprocessing, content_digest, load_image, read_source
 
 #: Images that are read ahead.
@@ -45,17 +43,32 @@ class Chosen:
         Rows of the samples.
     digests : list of str
         Content of each.
-    labels, collections : list
-        Of each, as in `Samples`.
+    targets : Targets
+        Of each.
+    collections : list
+        Of each.
     parts : ndarray of int64
         What becomes of each; see `outgroup.finetune.splitting`.
     """
 
     rows: list[int]
     digests: list[str]
-    labels: list[str | None]
+    targets: Targets
     collections: list[str]
     parts: NDArray[np.int64]
+
+    def counts(self, part: int) -> dict[str, int]:
+        """Return how many images of a part have each label."""
+        counts = (self.targets.Y[self.parts == part] == 1).sum(axis=0).tolist()
+        return {n: count for n, count in zip(self.targets.names, counts, strict=True) if count}
+
+    def n_others(self, part: int) -> int:
+        """Return how many images of a part are negatives."""
+        return int((~self.targets.Y[self.parts == part].any(axis=1)).sum())
+
+    def n_known(self, part: int) -> int:
+        """Return how many images of a part are not."""
+        return int(self.targets.Y[self.parts == part].any(axis=1).sum())
 
 
 def tune_backbone(
@@ -65,6 +78,7 @@ def tune_backbone(
     name: str,
     plan: Plan,
     samples: Samples,
+    targets: Targets,
     collections: Sequence[str],
     *,
     seed: int,
@@ -85,19 +99,16 @@ def tune_backbone(
         Where its licence and source are from.
     name : str
         What it is called.
-    plan, samples, collections, seed, threads, progress
+    plan, samples, targets, collections, seed, threads, progress
         See `FineTune` and `Tuner.tune`.
     device : str
         Of torch.
     folder : Path or None
         Where an unfinished training is kept; None: nowhere.
     """
-    chosen = choose_rows(samples, collections, plan, seed, threads, progress)
-    classes = sorted({label for label in chosen.labels if label is not None})
-    index = {label: k for k, label in enumerate(classes)}
+    chosen = choose_rows(samples, targets, collections, plan, seed, threads, progress)
     used = np.flatnonzero(chosen.parts != UNSEEN)
     parts = chosen.parts[used]
-    y = np.array([index.get(chosen.labels[i] or "", -1) for i in used], dtype=np.int64)
     key = _key(network, plan, chosen, seed)
     with tempfile.TemporaryDirectory(prefix="outgroup-") as work:
         sources = [samples.sources[chosen.rows[i]] for i in used]
@@ -109,11 +120,10 @@ def tune_backbone(
         )
         names = np.array([chosen.collections[i] for i in used])
         tuned, watched = (np.flatnonzero(parts == part) for part in (TUNED, WATCHED))
-        data = TrainingData(inputs, y, len(classes), names, tuned, watched)
-        known = tuned[y[tuned] >= 0]
-        steps = n_steps(y, known, plan.batch, plan.balance == "oversample") * plan.total_epochs
+        wanted = chosen.targets.Y[used].astype(np.float32)
+        data = TrainingData(inputs, wanted, names, tuned, watched, targets.several)
         checkpoint = None if folder is None else folder / f"{key[:32]}.pt"
-        with ProgressBar(steps, progress, what="tuning, steps") as bar:
+        with ProgressBar(n_steps(data, plan), progress, what="tuning, steps") as bar:
             history = train(
                 network,
                 data,
@@ -143,6 +153,7 @@ def tune_backbone(
 
 def choose_rows(
     samples: Samples,
+    targets: Targets,
     collections: Sequence[str],
     plan: Plan,
     seed: int,
@@ -151,24 +162,27 @@ def choose_rows(
 ) -> Chosen:
     """Read all images once, and say what becomes of each.
 
-    Those that can't be read, or are there under two labels, have no part in it; copies of one image
-    stay together. The order of the files does not matter.
+    Those that can't be read, are there under two labels, or have one that nobody knows, have no
+    part in it; copies of one image stay together. The order of the files does not matter.
     """
     with ProgressBar(len(samples), progress, what="reading") as bar:
         digests = list(_in_threads(_digest, samples.sources, threads, bar))
-    said: dict[str | None, set[str | None]] = {}
-    for digest, label in zip(digests, samples.labels, strict=True):
-        said.setdefault(digest, set()).add(label)
-    rows = [i for i, digest in enumerate(digests) if digest is not None and len(said[digest]) == 1]
+    said: dict[str | None, set[bytes]] = {}
+    for digest, row in zip(digests, targets.Y, strict=True):
+        said.setdefault(digest, set()).add(row.tobytes())
+    looked_at = [min(row, default=0) >= 0 for row in targets.Y.tolist()]
+    rows = [i for i, d in enumerate(digests) if d and len(said[d]) == 1 and looked_at[i]]
     rows.sort(key=lambda i: (str(digests[i]), samples.origins[i], samples.groups[i] or ""))
-    labels = [samples.labels[i] for i in rows]
     names = [collections[i] for i in rows]
     groups = copies_as_groups([samples.groups[i] for i in rows], [digests[i] for i in rows])
     origins = [samples.origins[i] for i in rows]
     if not rows:
         raise InvalidDataError("None of the images can be read, so that nothing can be tuned.")
-    parts = split(labels, names, origins, groups, plan.hold_out, seed)
-    return Chosen(rows, [str(digests[i]) for i in rows], labels, names, parts)
+    chosen = replace(targets, Y=targets.Y[rows])
+    labels = strata(chosen.names, chosen.Y, chosen.several)
+    need_others = not targets.several
+    parts = split(labels, names, origins, groups, plan.hold_out, seed, need_others)
+    return Chosen(rows, [str(digests[i]) for i in rows], chosen, names, parts)
 
 
 def _pixels(
@@ -218,29 +232,19 @@ def _key(network: TunableNetwork, plan: Plan, chosen: Chosen, seed: int) -> str:
     for name, value in network.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().numpy().tobytes())
-    described = [chosen.digests, chosen.labels, chosen.collections, chosen.parts.tolist()]
+    wanted = [chosen.targets.names, chosen.targets.Y.tolist(), chosen.targets.several]
+    described = [chosen.digests, wanted, chosen.collections, chosen.parts.tolist()]
     digest.update(json.dumps(described).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
-
-
-def _counts(chosen: Chosen, part: int) -> dict[str, int]:
-    labels = [label for label, of in zip(chosen.labels, chosen.parts, strict=True) if of == part]
-    counts = Counter(label for label in labels if label is not None)
-    return {name: counts[name] for name in sorted(counts)}
-
-
-def _n_others(chosen: Chosen, part: int) -> int:
-    pairs = zip(chosen.labels, chosen.parts, strict=True)
-    return len([label for label, of in pairs if label is None and of == part])
 
 
 def _info(plan: Plan, chosen: Chosen, history: History) -> dict[str, Any]:
     return {
         "plan": plan.to_dict(),
-        "tuned_on": _counts(chosen, TUNED),
-        "n_others_tuned_on": _n_others(chosen, TUNED),
-        "watched": _counts(chosen, WATCHED),
-        "n_others_watched": _n_others(chosen, WATCHED),
+        "tuned_on": chosen.counts(TUNED),
+        "n_others_tuned_on": chosen.n_others(TUNED),
+        "watched": chosen.counts(WATCHED),
+        "n_others_watched": chosen.n_others(WATCHED),
         "epochs": history.epochs,
         "best_epoch": history.best,
         "sentence": _sentence(plan, chosen, history),
@@ -249,13 +253,12 @@ def _info(plan: Plan, chosen: Chosen, history: History) -> dict[str, Any]:
 
 def _sentence(plan: Plan, chosen: Chosen, history: History) -> str:
     part = {"last": "its last block", "half": "half of its blocks", "all": "all of it"}
-    known = sum(_counts(chosen, TUNED).values())
-    watched = sum(_counts(chosen, WATCHED).values())
+    known, watched = chosen.n_known(TUNED), chosen.n_known(WATCHED)
     before, after = (100 * history.figure(i).accepted for i in (0, history.best))
     return (
         f"The network was tuned ({part[plan.unfreeze]}) on {known:,} of these images and "
-        f"{_n_others(chosen, TUNED):,} negatives, and watched by {watched:,} and "
-        f"{_n_others(chosen, WATCHED):,} others, of which negatives it accepted {before:.1f} % "
+        f"{chosen.n_others(TUNED):,} negatives, and watched by {watched:,} and "
+        f"{chosen.n_others(WATCHED):,} others, of which negatives it accepted {before:.1f} % "
         f"before and {after:.1f} % after (epoch {history.best}, 95 % of known images kept). What "
         "follows rests on images that it has not seen."
     )

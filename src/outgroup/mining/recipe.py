@@ -78,14 +78,12 @@ class Recipe:
             None if data.groups is None else [*data.groups, *[None] * n],
             self._origins(keys[order]),
             paths,
+            promised=np.concatenate([data.is_promised, np.zeros(n, dtype=np.bool_)]),
         )
 
     def fit(self, data: TrainingSet) -> OpenSetModel:
         """Return the model of a training set that `with_mined` returned."""
-        promised = np.arange(len(data.y)) < len(self.data.y)
-        return fit_model(
-            data, self._strategy(), self.budget, self.n_folds, self.seed, promised=promised
-        )
+        return fit_model(data, self._strategy(), self.budget, self.n_folds, self.seed)
 
     def _strategy(self) -> Strategy:
         from outgroup.selection import choose_strategy

@@ -133,8 +133,12 @@ def fit_labels(
         If a promise that was asked for can't be given.
     """
     held_out = labeler.cross_fit(data.features, data.Y, deal(data, n_folds, seed)).other_score
+    Y, units = data.Y, data.units
+    if data.promised is not None:
+        held_out, Y = held_out[data.promised], Y[data.promised]
+        units = None if units is None else units[data.promised]
     thresholds, certificate = choose_thresholds(
-        held_out, data.Y, data.classes, budget, data.units, labeler.fixed_threshold
+        held_out, Y, data.classes, budget, units, labeler.fixed_threshold
     )
     labeler.fit(data.features, data.Y)
-    return LabelsModel(data.classes, labeler, thresholds, certificate, held_out, data.Y)
+    return LabelsModel(data.classes, labeler, thresholds, certificate, held_out, Y)

@@ -73,6 +73,7 @@ def fit_outputs(
     origins: Sequence[str] | None = None,
     n_folds: int = 5,
     seed: int = 0,
+    promised: NDArray[np.bool_] | None = None,
 ) -> OutputsModel:
     """Fit a model for each column to the images that are labelled in it.
 
@@ -91,6 +92,8 @@ def fit_outputs(
         As for `TrainingSet`.
     n_folds, seed : int
         As for `fit_model`.
+    promised : ndarray of shape (n,), bool, or None
+        As for `TrainingSet`.
 
     Raises
     ------
@@ -102,6 +105,8 @@ def fit_outputs(
     fitted = {}
     for name, (labels, seen) in columns.items():
         data = training_set(name, features, labels, seen, groups, origins)
+        if promised is not None:
+            data = replace(data, promised=promised[seen])
         try:
             model = fit_model(data, make_strategy(), budget, n_folds, seed)
             # the same training images in each column would multiply the size of a model's file

@@ -30,6 +30,8 @@ class LabelTrainingSet:
         Images with the same group are never split; None stands alone.
     origins : sequence of str or None, length n
         Folder or source of each image; images of none of the labels are held out by it.
+    promised : ndarray of shape (n,), bool, or None
+        Which rows lay the thresholds, as in `TrainingSet`; None: all.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class LabelTrainingSet:
     classes: tuple[str, ...]
     groups: Sequence[str | None] | None = None
     origins: Sequence[str] | None = None
+    promised: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.Y.shape[1:] != (len(self.classes),) or not np.isin(self.Y, (-1, 0, 1)).all():

@@ -109,6 +109,7 @@ def learn_reasons(
     class_scores: NDArray[np.float64],
     groups: NDArray[Any] | None = None,
     paths: Sequence[str | None] | None = None,
+    promised: NDArray[np.bool_] | None = None,
 ) -> Reasons:
     """Keep training images, and find from held-out known ones what is close and what is near.
 
@@ -126,6 +127,8 @@ def learn_reasons(
         Images of one group are too much alike to be each other's neighbours.
     paths : sequence of (str or None) or None
         Where the images came from; None: they are rows of an array.
+    promised : ndarray of shape (n,), bool, or None
+        Which rows are like images to come, and say what is close; None: all.
 
     Returns
     -------
@@ -137,7 +140,8 @@ def learn_reasons(
         reached_by(references.distances_within(k, of_kept), WITHIN_REACH)
         for k in range(len(classes))
     ]
-    limit = reached_by(closeness(class_scores[y >= 0]), CLOSER_THAN)
+    like_new = y >= 0 if promised is None else (y >= 0) & promised
+    limit = reached_by(closeness(class_scores[like_new]), CLOSER_THAN)
     return Reasons(references, limit, np.array(reach))
 
 

@@ -62,7 +62,7 @@ class Means:
     threads : int or None
         Images in work at a time; None: one for each usable core.
     tuner : Tuner or None
-        What tunes the network first; only where an image has one class.
+        What tunes the network first.
     """
 
     embedder: Embedder

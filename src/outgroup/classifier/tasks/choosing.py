@@ -30,8 +30,9 @@ def checked_tuner(tuner: Tuner | None, task: Task) -> Tuner | None:
             "from outgroup.finetune import FineTune."
         )
     raise InvalidParameterError(
-        "The 'finetune' parameter must be None with 'multi_label', 'multi_output' or 'map'. Got "
-        f"{tuner!r} instead. The network is tuned where each image has one class."
+        f"The 'finetune' parameter must be None with 'map'. Got {tuner!r} instead. Classes by "
+        "ImageNet's names are read off the network as it is, and tuning would change what it says "
+        "of them. Leave 'map' out and give images of the classes, or leave 'finetune' out."
     )
 
 

@@ -13,11 +13,14 @@ from outgroup.classifier.negatives import told_apart
 from outgroup.classifier.tasks.base import Learned, Means, Task, Way, unreadable
 from outgroup.classifier.tasks.one_class import checked_lineup, compare_one
 from outgroup.classifier.tasks.tables import Prepared, prepare_table
+from outgroup.classifier.tasks.tuned import table_on_tuned_network
 from outgroup.classifier.training import TrainingReport
+from outgroup.classifier.tuner import Targets
 from outgroup.datasets import MISSING, Skipped, load_label_columns
 from outgroup.errors import InvalidDataError
 from outgroup.images import ImageSource
 from outgroup.multilabel import OutputsModel, fit_outputs
+from outgroup.multilabel.output_predictions import output_class
 from outgroup.multilabel.outputs import training_set
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
@@ -38,6 +41,8 @@ class ClassInEachColumn(Task):
         Columns of a table that hold classes.
     """
 
+    tunes = True
+
     def __init__(self, columns: tuple[str, ...]) -> None:
         self.columns = columns
 
@@ -52,6 +57,9 @@ class ClassInEachColumn(Task):
         from outgroup.selection import choose_strategy
 
         prepared, report, fingerprint = self._load(data, other, pool, means)
+        tuned = None
+        if means.tuner is not None:
+            tuned, prepared = table_on_tuned_network(prepared, _targets(prepared), means)
         model = fit_outputs(
             prepared.features,
             _by_column(prepared.columns, prepared.cells),
@@ -60,8 +68,9 @@ class ClassInEachColumn(Task):
             prepared.groups,
             prepared.origins,
             seed=means.seed,
+            promised=prepared.promised,
         )
-        return Learned(model, report, fingerprint)
+        return Learned(model, report, fingerprint, tuned=tuned)
 
     def compare(
         self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
@@ -117,6 +126,18 @@ class ClassInEachColumn(Task):
     ) -> tuple[Prepared, TrainingReport, str]:
         table = load_label_columns(data, self.columns, marks=False)
         return prepare_table(table, other, pool, means, named=True)
+
+
+def _targets(prepared: Prepared) -> Targets:
+    """Return all values of all columns, of which an image has one a column."""
+    names: list[str] = []
+    parts = []
+    for i, name in enumerate(prepared.columns):
+        cells = [row[i] for row in prepared.cells]
+        values = sorted({cell for cell in cells if cell is not MISSING and cell is not None})
+        names += [output_class(name, value) for value in values]
+        parts += [[-1 if c is MISSING else int(c == value) for c in cells] for value in values]
+    return Targets(tuple(names), np.array(parts, dtype=np.int64).T, several=True)
 
 
 def _by_column(

@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from outgroup.classifier.negatives import told_apart
 from outgroup.classifier.tasks.base import Learned, Means, Task, Way, unreadable
 from outgroup.classifier.tasks.tables import Prepared, prepare_table
+from outgroup.classifier.tasks.tuned import table_on_tuned_network
 from outgroup.classifier.training import TrainingReport
+from outgroup.classifier.tuner import Targets
 from outgroup.datasets import (
     MISSING,
     LabelTable,
@@ -38,6 +41,8 @@ class AnyNumberOfLabels(Task):
         one with labels such as ``cat|dog``. None: the one named "label".
     """
 
+    tunes = True
+
     def __init__(self, columns: tuple[str, ...] | None = None) -> None:
         self.columns = columns
 
@@ -54,10 +59,14 @@ class AnyNumberOfLabels(Task):
     def fit(self, data: Any, other: Any, pool: Any, way: Way, means: Means) -> Learned:
         """See `Task.fit`."""
         prepared, report, fingerprint = self._load(data, other, pool, means)
+        tuned = None
+        if means.tuner is not None:
+            targets = Targets(prepared.columns, _matrix(prepared), several=True)
+            tuned, prepared = table_on_tuned_network(prepared, targets, means)
         model = fit_labels(
             _training_set(prepared), choose_labeler(way.strategy), means.budget, seed=means.seed
         )
-        return Learned(model, report, fingerprint)
+        return Learned(model, report, fingerprint, tuned=tuned)
 
     def compare(
         self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
@@ -125,8 +134,16 @@ class AnyNumberOfLabels(Task):
         return prepare_table(table.aligned(columns, absent=None), other, pool, means, named=False)
 
 
+def _matrix(prepared: Prepared) -> NDArray[np.int64]:
+    return np.asarray(label_matrix(prepared.cells, len(prepared.columns)))
+
+
 def _training_set(prepared: Prepared) -> LabelTrainingSet:
-    Y = label_matrix(prepared.cells, len(prepared.columns))
     return LabelTrainingSet(
-        prepared.features, np.asarray(Y), prepared.columns, prepared.groups, prepared.origins
+        prepared.features,
+        _matrix(prepared),
+        prepared.columns,
+        prepared.groups,
+        prepared.origins,
+        prepared.promised,
     )

@@ -47,6 +47,12 @@ class Prepared:
         As in `LabelTable`.
     groups, origins : list, length n
         As in `TrainingSet`.
+    samples : Samples
+        The images, without labels.
+    pooled : ndarray of shape (n,), bool
+        Which of them are of the pool.
+    promised : ndarray of shape (n,), bool, or None
+        As in `TrainingSet`.
     """
 
     features: Features
@@ -54,6 +60,9 @@ class Prepared:
     cells: list[tuple[Any, ...]]
     groups: list[str | None]
     origins: list[str]
+    samples: Samples
+    pooled: NDArray[np.bool_]
+    promised: NDArray[np.bool_] | None = None
 
 
 def prepare_table(
@@ -145,6 +154,8 @@ def prepare_table(
         cells,
         copies_as_groups([samples.groups[i] for i in rows], [digests[i] for i in rows]),
         [samples.origins[i] for i in rows],
+        samples.subset(rows),
+        pooled[rows],
     )
     found = [(digests[i], _key(row)) for i, row in zip(rows, cells, strict=True)]
     return prepared, report, fingerprint([(None, repr(table.columns)), *found])
