@@ -38,8 +38,8 @@ def tuner(**options: object) -> FineTune:
 
 
 @pytest.fixture(scope="module")
-def tuned(photos: Path, odds: Path) -> ImageClassifier:
-    clf = ImageClassifier(strategy="sigmoid", cache=False, finetune=tuner())
+def tuned(quick: str, photos: Path, odds: Path) -> ImageClassifier:
+    clf = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False, finetune=tuner())
     return clf.fit(photos, other=odds)
 
 
@@ -80,8 +80,8 @@ def test_the_file_says_how_the_network_was_tuned(tuned: ImageClassifier, tmp_pat
     assert json.dumps(info)
 
 
-def test_the_order_of_files_and_an_interruption_change_nothing(
-    make_folder: Callable[..., Path], tmp_path: Path
+def test_the_order_of_files_changes_nothing(
+    quick: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
     from outgroup.datasets import load_samples
 
@@ -90,18 +90,20 @@ def test_the_order_of_files_and_an_interruption_change_nothing(
     models = []
     for seed in (0, 1):
         order = np.random.default_rng(seed).permutation(len(photos))
-        clf = ImageClassifier(strategy="sigmoid", cache=False, finetune=tuner())
+        clf = ImageClassifier(
+            strategy="sigmoid", backbone=quick, cache=False, finetune=tuner()
+        )
         clf.fit(photos.subset(order.tolist()), other=sorted(odds, reverse=bool(seed)))
         models.append(clf.save(tmp_path / f"{seed}.outgroup", paths=False).read_bytes())
     assert models[0] == models[1]
 
 
 def test_a_second_fit_starts_from_the_network_as_it_was_given(
-    make_folder: Callable[..., Path], tmp_path: Path
+    quick: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
     photos = make_folder(tmp_path / "photos", ["blue", "red"], 8)
     odds = make_folder(tmp_path / "odds", ["grey"], 8)
-    clf = ImageClassifier(strategy="sigmoid", cache=False, finetune=tuner())
+    clf = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False, finetune=tuner())
     digests = [clf.fit(photos, other=odds).contents.backbone.digest for _ in range(2)]
     assert digests[0] == digests[1]
 
@@ -148,7 +150,7 @@ def test_one_in_so_many_is_held_out_of_each_class(hold_out: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::outgroup.errors.DataWarning")  # the kinds are much alike
-def test_new_known_images_are_rejected_as_often_as_is_said() -> None:
+def test_new_known_images_are_rejected_as_often_as_is_said(quick: str) -> None:
     """Over seeds: a network that overfits, and a threshold from the half that was kept from it."""
     rejected = []
     for seed in range(4):
@@ -168,7 +170,9 @@ def test_new_known_images_are_rejected_as_often_as_is_said() -> None:
         )
         images, labels = noisy_pictures(160, seed)
         negatives, _ = noisy_pictures(60, seed, kinds=(2, 3))
-        clf = ImageClassifier(strategy="detector", cache=False, seed=seed, finetune=finetune)
+        clf = ImageClassifier(
+            strategy="detector", backbone=quick, cache=False, seed=seed, finetune=finetune
+        )
         clf.fit(from_arrays(images, labels), other=list(negatives))
         new, _ = noisy_pictures(300, 100 + seed)
         rejected.append(np.mean([p.label is None for p in clf.predict(list(new))]))
@@ -215,16 +219,16 @@ def test_what_is_no_fine_tune_is_refused() -> None:
         ImageClassifier(finetune=True)  # type: ignore[arg-type]
 
 
-def test_negatives_are_needed(photos: Path) -> None:
+def test_negatives_are_needed(quick: str, photos: Path) -> None:
     with pytest.raises(InvalidDataError, match="Tuning the network needs negatives"):
-        ImageClassifier(cache=False, finetune=tuner()).fit(photos)
+        ImageClassifier(backbone=quick, cache=False, finetune=tuner()).fit(photos)
 
 
-def test_too_few_images_of_a_class_are_named(odds: Path, tmp_path: Path, photos: Path) -> None:
+def test_too_few_images_of_a_class_are_named(quick: str, odds: Path, photos: Path) -> None:
     images = [np.asarray(Image.open(p)) for p in sorted((photos / "red").iterdir())]
     samples = from_arrays(images, ["red"] * 20 + ["crimson"] * 5)
     with pytest.raises(InvalidDataError, match="Class 'crimson' has 5 readable images"):
-        ImageClassifier(cache=False, finetune=tuner()).fit(samples, other=odds)
+        ImageClassifier(backbone=quick, cache=False, finetune=tuner()).fit(samples, other=odds)
 
 
 def test_a_network_that_is_an_onnx_file_can_not_be_tuned(
@@ -280,14 +284,14 @@ def test_a_module_that_gives_no_vector_is_refused() -> None:
 
 
 def test_what_looks_like_a_class_in_the_pool_is_not_tuned_on(
-    make_folder: Callable[..., Path], tmp_path: Path
+    quick: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
     photos = make_folder(tmp_path / "photos", ["blue", "red"], 20)
     odds = make_folder(tmp_path / "odds", ["grey", "yellow"], 12)
     pool = make_folder(tmp_path / "pool", ["pink"], 24)
     for path in sorted((photos / "red").iterdir())[:6]:  # copies of known images
         (pool / f"copy {path.name}").write_bytes(path.read_bytes())
-    clf = ImageClassifier(strategy="sigmoid", cache=False, finetune=tuner())
+    clf = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False, finetune=tuner())
     clf.fit(photos, other=odds, pool=pool)
     assert clf.report is not None
     assert clf.report.pool is not None
