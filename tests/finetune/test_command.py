@@ -32,7 +32,16 @@ def test_a_network_is_tuned_and_its_file_predicts_without_torch(
     photos, odds = map(str, folders)
     out = tmp_path / "m.outgroup"
     options = ["--strategy", "sigmoid", "--no-cache", "--json", "--out", str(out)]
-    tuned = ["--finetune", "--epochs", "1", "--objective", "other-class", "--balance", "oversample"]
+    tuned = [
+        "--finetune",
+        "--keep-tuned",
+        "--epochs",
+        "1",
+        "--objective",
+        "other-class",
+        "--balance",
+        "oversample",
+    ]
     app(["train", photos, "--other", odds, *tuned, *options], standalone_mode=False)
     told = json.loads(capsys.readouterr().out)
     assert told["backbone"] == "tuned:efficientnet-lite0"
@@ -56,10 +65,13 @@ def test_a_network_is_tuned_and_its_file_predicts_without_torch(
 def test_an_option_without_finetune_is_refused() -> None:
     with pytest.raises(InvalidParameterError, match="'--unfreeze' parameter must stand beside"):
         fine_tune(False, unfreeze="half")
+    with pytest.raises(InvalidParameterError, match="'--keep-tuned' parameter must stand beside"):
+        fine_tune(False, keep_tuned=True)
     assert fine_tune(False, unfreeze=None) is None
 
 
 def test_options_become_a_plan() -> None:
+    assert fine_tune(True, keep_tuned=True) == FineTune(only_if_better=False)
     found = fine_tune(True, unfreeze="all", epochs=7, augment="colour,mixup", balance="none")
     assert found == FineTune(unfreeze="all", epochs=7, augment=["colour", "mixup"], balance=None)
 

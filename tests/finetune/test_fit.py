@@ -33,7 +33,8 @@ def tuner(**options: object) -> FineTune:
     module = torch.nn.Sequential(
         torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.ReLU(), torch.nn.Conv2d(8, 12, 3, stride=2)
     )
-    given = {"epochs": 2, "warm_up": 2, "unfreeze": "all", "learning_rate": 0.003, **options}
+    given = {"epochs": 2, "warm_up": 2, "unfreeze": "all", "learning_rate": 0.003}
+    given |= {"only_if_better": False, **options}
     return FineTune(network=module, preprocessing=PREPROCESSING, **given)
 
 
@@ -90,9 +91,7 @@ def test_the_order_of_files_changes_nothing(
     models = []
     for seed in (0, 1):
         order = np.random.default_rng(seed).permutation(len(photos))
-        clf = ImageClassifier(
-            strategy="sigmoid", backbone=quick, cache=False, finetune=tuner()
-        )
+        clf = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False, finetune=tuner())
         clf.fit(photos.subset(order.tolist()), other=sorted(odds, reverse=bool(seed)))
         models.append(clf.save(tmp_path / f"{seed}.outgroup", paths=False).read_bytes())
     assert models[0] == models[1]
@@ -131,9 +130,7 @@ def test_what_cannot_be_read_or_has_two_labels_is_not_tuned_on() -> None:
     samples = Samples(
         [*images, b"no image"], ["a"] * 20 + [None] * 20 + ["a"], [None] * 41, ["x"] * 41
     )
-    chosen = choose_rows(
-        samples, Targets.one_class(samples.labels), ["x"] * 41, Plan(), seed=0
-    )
+    chosen = choose_rows(samples, Targets.one_class(samples.labels), ["x"] * 41, Plan(), seed=0)
     assert sorted(set(range(41)) - set(chosen.rows)) == [3, 25, 40]
 
 
@@ -167,6 +164,7 @@ def test_new_known_images_are_rejected_as_often_as_is_said(quick: str) -> None:
             learning_rate=0.003,
             decay=1.0,
             resume=False,
+            only_if_better=False,
         )
         images, labels = noisy_pictures(160, seed)
         negatives, _ = noisy_pictures(60, seed, kinds=(2, 3))
@@ -196,7 +194,9 @@ def test_the_bundled_network_is_tuned_and_predicts_from_its_file(
 ) -> None:
     photos = make_folder(tmp_path / "photos", ["blue", "red"], 8)
     odds = make_folder(tmp_path / "odds", ["grey"], 8)
-    finetune = FineTune(epochs=1, warm_up=1, batch=8, augment=["colour"], variants=1)
+    finetune = FineTune(
+        epochs=1, warm_up=1, batch=8, augment=["colour"], variants=1, only_if_better=False
+    )
     clf = ImageClassifier(strategy="sigmoid", cache=False, finetune=finetune).fit(
         photos, other=odds
     )

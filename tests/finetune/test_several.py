@@ -41,7 +41,8 @@ def network() -> torch.nn.Module:
 
 
 def tuner(**options: object) -> FineTune:
-    given = {"epochs": 2, "warm_up": 2, "unfreeze": "all", "learning_rate": 0.003, **options}
+    given = {"epochs": 2, "warm_up": 2, "unfreeze": "all", "learning_rate": 0.003}
+    given |= {"only_if_better": False, **options}
     return FineTune(network=network(), preprocessing=PREPROCESSING, **given)
 
 
@@ -169,6 +170,6 @@ def test_labels_are_split_evenly_though_none_is_there_alone() -> None:
     chosen = choose_rows(samples, targets, ["x"] * len(Y), Plan(), seed=0)
     unseen = chosen.targets.Y[chosen.parts == UNSEEN]
     assert unseen.sum(axis=0).tolist() in ([11, 10], [10, 10], [11, 11], [10, 9])
+    fewer = Targets(("often", "seldom"), np.array([[1, 1]] * 5 + [[1, 0]] * 37), several=True)
     with pytest.raises(InvalidDataError, match="5 images have the label 'seldom'"):
-        fewer = Targets(("often", "seldom"), np.array([[1, 1]] * 5 + [[1, 0]] * 37), several=True)
         choose_rows(samples, fewer, ["x"] * len(Y), Plan(), seed=0)

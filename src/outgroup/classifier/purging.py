@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,28 @@ from outgroup.embeddings import Embedder
 from outgroup.training_set import TrainingSet, units_of
 
 
+class Purged(NamedTuple):
+    """What is learned from, once the pool was looked through.
+
+    `fingerprint` is the hash of content and label of all images in `data`, `found` what looks like
+    a class, in the pool and among the other negatives, None without any; `rows` says which of the
+    samples each image is.
+    """
+
+    data: TrainingSet
+    report: TrainingReport
+    fingerprint: str
+    found: Contamination | None
+    rows: list[int]
+
+
 def purged(
     prepared: Prepared,
     seed: int,
     keep_suspects: bool,
     whole: DrawnFrom | None = None,
     embedder: Embedder | None = None,
-) -> tuple[TrainingSet, TrainingReport, str, Contamination | None]:
+) -> Purged:
     """Set aside what looks like the classes in the pool, and say so.
 
     Negatives that were given as such are vouched for: they stay, whatever they look like.
@@ -42,34 +58,29 @@ def purged(
 
     Returns
     -------
-    data : TrainingSet
-    report : TrainingReport
-    fingerprint : str
-        Hash of content and label of all images in `data`.
-    found : Contamination or None
-        What looks like a class, in the pool and among the other negatives; None without any.
+    Purged
     """
-    data, report, keys, pooled, copies, _ = prepared
+    data, report, keys, pooled, copies, sources, samples = prepared
     anything = pooled.any() or len(copies) > 0
     if not (anything or (data.learned_from and (data.y < 0).any())):
-        return data, report, fingerprint(keys), None
+        return Purged(data, report, fingerprint(keys), None, samples)
     if data.learned_from:
         found = look_through(data, pooled, seed, whole, embedder)
-        sources = prepared.sources
         found = with_pictures(found, [sources[i] for i in np.flatnonzero(pooled).tolist()])
     else:
         why = "Known images that are not learned from say nothing of the pool."
         found = Contamination(int(pooled.sum()), (), None, why, (), 0)
     if not anything:
-        return data, report, fingerprint(keys), found
+        return Purged(data, report, fingerprint(keys), found, samples)
     pool = PoolReport(found, copies, keep_suspects, whole and whole.n)
     kept = np.ones(len(data.y), dtype=np.bool_)
     if not keep_suspects:
         kept[np.flatnonzero(pooled)[found.rows]] = False
-    rows = np.flatnonzero(kept)
-    data = data if kept.all() else data.subset(rows)
+    rows = np.flatnonzero(kept).tolist()
+    data = data if kept.all() else data.subset(np.array(rows))
     report = replace(report, n_others=int((data.y < 0).sum()), pool=pool)
-    return data, report, fingerprint([keys[i] for i in rows.tolist()]), found
+    printed = fingerprint([keys[i] for i in rows])
+    return Purged(data, report, printed, found, [samples[i] for i in rows])
 
 
 def look_through(

@@ -45,7 +45,8 @@ def training_set_of(
             "model file holds none. Got None instead. Give its negatives as 'other' and 'pool', "
             "too."
         )
-    if "finetune" in contents.training.options:
+    tuned = contents.training.options.get("finetune")
+    if tuned is not None and tuned.get("kept", True):
         raise InvalidParameterError(
             "The 'data' parameter must be None for a model whose network was tuned: on the images "
             "that it was tuned on it is too sure. Give the classifier in the process that fitted "

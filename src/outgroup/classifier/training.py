@@ -70,7 +70,7 @@ class Prepared(NamedTuple):
 
     `keys` are content and label of each, `pooled` says which are of the pool, and `copies` are
     images of the pool that are there with a label, too; they are not among the rest. `sources` are
-    the images themselves.
+    the images themselves, and `rows` says which of the samples each is.
     """
 
     data: TrainingSet
@@ -79,6 +79,7 @@ class Prepared(NamedTuple):
     pooled: NDArray[np.bool_]
     copies: tuple[Skipped, ...]
     sources: list[ImageSource]
+    rows: list[int]
 
 
 def nothing_learned(classes: Sequence[str]) -> tuple[TrainingReport, str]:
@@ -191,7 +192,8 @@ def prepare(
     )
     keys = [(digests[i], labels[i]) for i in rows]
     of_pool = np.array([pooled[i] for i in rows], dtype=bool)
-    return Prepared(data, report, keys, of_pool, copied, [samples.sources[i] for i in rows])
+    sources = [samples.sources[i] for i in rows]
+    return Prepared(data, report, keys, of_pool, copied, sources, rows)
 
 
 def _refuse_copies(

@@ -72,11 +72,14 @@ class Tuned:
         network finds images that it was tuned on too known.
     info : dict
         How it was tuned, JSON-ready, with a "sentence" in plain words; kept in the model file.
+    only_if_better : bool, default=False
+        Whether the network is to stay as it came where the tuned one is not shown to be better.
     """
 
     backbone: Backbone
     unseen: list[int]
     info: dict[str, Any]
+    only_if_better: bool = False
 
 
 class Tuner(Protocol):

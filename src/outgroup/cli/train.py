@@ -45,6 +45,7 @@ def train(
     augment: tuning.Augment = None,
     balance: tuning.Balance = None,
     network: tuning.Network = None,
+    keep_tuned: tuning.KeepTuned = False,
     seed: options.Seed = 0,
     no_cache: options.NoCache = False,
     no_paths: Annotated[
@@ -103,6 +104,7 @@ def train(
         keep_suspects=keep_suspects,
         finetune=tuning.fine_tune(
             finetune,
+            keep_tuned,
             unfreeze=unfreeze,
             epochs=epochs,
             objective=objective,

@@ -17,7 +17,7 @@ Finetune = Annotated[
     bool,
     typer.Option(
         "--finetune",
-        help="Tune the network on half of the images first; the other half lays the threshold.",
+        help="Tune the network on half of the images first, if that is shown to be better.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -62,14 +62,27 @@ Network = Annotated[
     ),
 ]
 
+KeepTuned = Annotated[
+    bool,
+    typer.Option(
+        "--keep-tuned",
+        help="Keep the tuned network even where nothing shows it to be better.",
+        rich_help_panel=PANEL,
+    ),
+]
 
-def fine_tune(finetune: bool, **given: str | int | None) -> FineTune | None:
+
+def fine_tune(
+    finetune: bool, keep_tuned: bool = False, **given: str | int | None
+) -> FineTune | None:
     """Return how to tune the network, None if that was not asked for.
 
     Parameters
     ----------
     finetune : bool
         Whether it was.
+    keep_tuned : bool, default=False
+        Whether it stays tuned where that is not shown to be better.
     **given
         Fields of `FineTune` as they stand on the command line; None: its own default.
 
@@ -86,6 +99,8 @@ def fine_tune(finetune: bool, **given: str | int | None) -> FineTune | None:
     ('geometric', 'mixup')
     """
     options: dict[str, object] = {name: value for name, value in given.items() if value is not None}
+    if keep_tuned:
+        options["keep-tuned"] = True
     if not finetune:
         if options:
             raise InvalidParameterError(
@@ -95,6 +110,7 @@ def fine_tune(finetune: bool, **given: str | int | None) -> FineTune | None:
         return None
     from outgroup.finetune import FineTune, _torch  # noqa: F401  # says which extra is missing
 
+    options["only_if_better"] = not options.pop("keep-tuned", False)
     if isinstance(options.get("augment"), str):
         options["augment"] = [name.strip() for name in str(options["augment"]).split(",")]
     if options.get("balance") == "none":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,9 @@ decay, variants, hold_out
         Of torch; "auto": the GPU if there is one.
     resume : bool, default=True
         Whether an interrupted training goes on where it was, when the same is asked for again.
+    only_if_better : bool, default=True
+        Whether the network stays as it came unless negatives that tuning has not seen show the
+        tuned one to be better. Where an image has several labels or columns it is always tuned.
 
     Raises
     ------
@@ -58,6 +61,7 @@ decay, variants, hold_out
     preprocessing: Preprocessing | None = None
     device: str = "auto"
     resume: bool = True
+    only_if_better: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,7 +117,7 @@ decay, variants, hold_out
                 f"image may have several labels. Got {self.objective!r} instead."
             )
         network, preprocessing, name = self._open(backbone)
-        return tune_backbone(
+        tuned = tune_backbone(
             network,
             preprocessing,
             backbone,
@@ -128,6 +132,7 @@ decay, variants, hold_out
             device=self._device(),
             folder=self._folder(),
         )
+        return replace(tuned, only_if_better=self.only_if_better)
 
     def _open(self, backbone: Backbone) -> tuple[TunableNetwork, Preprocessing, str]:
         from outgroup.backbones.efficientnet_lite0 import load_weights

@@ -259,6 +259,5 @@ def _sentence(plan: Plan, chosen: Chosen, history: History) -> str:
         f"The network was tuned ({part[plan.unfreeze]}) on {known:,} of these images and "
         f"{chosen.n_others(TUNED):,} negatives, and watched by {watched:,} and "
         f"{chosen.n_others(WATCHED):,} others, of which negatives it accepted {before:.1f} % "
-        f"before and {after:.1f} % after (epoch {history.best}, 95 % of known images kept). What "
-        "follows rests on images that it has not seen."
+        f"before and {after:.1f} % after (epoch {history.best}, 95 % of known images kept)."
     )

@@ -5,15 +5,18 @@ from outgroup.selection.compare import compare_strategies
 from outgroup.selection.comparison import Choice, Comparison, SourceRate, StrategyResult
 from outgroup.selection.heads import choose_head
 from outgroup.selection.lineup import LINEUP
+from outgroup.selection.networks import NetworkChoice, choose_network
 from outgroup.selection.select import select_strategy, share_of
 
 __all__ = [
     "LINEUP",
     "Choice",
     "Comparison",
+    "NetworkChoice",
     "SourceRate",
     "StrategyResult",
     "choose_head",
+    "choose_network",
     "choose_strategy",
     "compare_strategies",
     "select_strategy",

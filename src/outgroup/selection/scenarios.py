@@ -92,12 +92,15 @@ def _all_known(data: TrainingSet, folds: NDArray[np.int64]) -> Scenario:
     negatives = np.flatnonzero(data.y == OTHER)
     probes = np.repeat(np.array(list(data.probes), dtype=str), counts)
     kind = np.full(extra[1], SYNTHETIC)
-    unknowns = _negatives(data, negatives, folds), Unknowns(kind, probes, _numbered(extra[1]), kind)
+    unknowns = (
+        negatives_of(data, negatives, folds),
+        Unknowns(kind, probes, _numbered(extra[1]), kind),
+    )
     asked = np.concatenate([negatives, np.arange(n, n + extra[1])])
     return Scenario("all classes known", rows, asked, Unknowns.concatenate(unknowns), units)
 
 
-def _negatives(data: TrainingSet, rows: NDArray[np.int64], folds: NDArray[np.int64]) -> Unknowns:
+def negatives_of(data: TrainingSet, rows: NDArray[np.int64], folds: NDArray[np.int64]) -> Unknowns:
     """Describe negatives: one source a collection, and those held out together one block."""
     collections = np.full(len(data.y), "negatives")
     if data.collections is not None:

@@ -46,7 +46,7 @@ class Mapped(OneClass):
         )
         embeddings = means.embedder.embed(samples.sources)
         prepared = prepare(samples, embeddings, names, classes=classes, pooled=pooled)
-        training_set, report, fingerprint, _ = purged(
+        training_set, report, fingerprint, *_ = purged(
             prepared, means.seed, means.keep_suspects, whole, means.embedder
         )
         model = calibrated_model(training_set, strategy, means.budget)

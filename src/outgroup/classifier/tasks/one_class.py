@@ -9,7 +9,7 @@ from outgroup.classifier.learning import root_of, training_samples, warned
 from outgroup.classifier.negatives import embedded_garbage, told_apart
 from outgroup.classifier.purging import purged
 from outgroup.classifier.tasks.base import Learned, Means, Task, Way, unreadable
-from outgroup.classifier.tasks.tuned import clean_rows, on_tuned_network
+from outgroup.classifier.tasks.tuned import on_tuned_network
 from outgroup.classifier.training import TrainingReport, prepare
 from outgroup.classifier.tuner import Tuned
 from outgroup.contamination import Contamination
@@ -50,7 +50,9 @@ class OneClass(Task):
         """See `Task.fit`."""
         from outgroup.selection import select_strategy
 
-        training_set, report, fingerprint, found, said, tuned = self.load(data, other, pool, means)
+        training_set, report, fingerprint, found, said, tuned = self.load(
+            data, other, pool, means, way
+        )
         with ProgressBar(100, means.progress, what="comparing, %") as bar:
             chosen, comparison, rows = select_strategy(
                 way.strategy,
@@ -111,23 +113,25 @@ class OneClass(Task):
         return evaluation, unreadable(answers)
 
     def load(
-        self, data: Any, other: Any, pool: Any, means: Means
+        self, data: Any, other: Any, pool: Any, means: Means, way: Way | None = None
     ) -> tuple[TrainingSet, TrainingReport, str, Contamination | None, list[str], Tuned | None]:
-        """Return what `purged` does, what is odd about the images, and the network if tuned."""
+        """Return what `purged` does, what is odd about the images, and the network if tuned.
+
+        It is tuned for a way to say other, and not without one: a comparison takes it as it is.
+        """
         samples, names, pooled, whole, said = training_samples(
             data, other, pool, means.embedder, means.seed, **self.table
         )
         embeddings = means.embedder.embed(samples.sources)
         probes = embedded_garbage(means.embedder, means.seed)
         prepared = prepare(samples, embeddings, names, probes, pooled=pooled)
-        training_set, report, printed, found = purged(
+        training_set, report, printed, found, rows = purged(
             prepared, means.seed, means.keep_suspects, whole, means.embedder
         )
         tuned = None
-        if means.tuner is not None:
-            clean = clean_rows(samples, embeddings.digests, prepared, report)
-            samples, names = samples.subset(clean), [names[i] for i in clean]
-            tuned, training_set, report, printed = on_tuned_network(samples, names, report, means)
+        if means.tuner is not None and way is not None:
+            some, of_some = samples.subset(rows), [names[i] for i in rows]
+            tuned, training_set = on_tuned_network(training_set, some, of_some, way, means)
         return training_set, report, printed, found, said, tuned
 
 

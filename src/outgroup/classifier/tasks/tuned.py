@@ -1,84 +1,98 @@
-"""The network tuned on some of the images, and all of them embedded by it."""
+"""The network tuned on some of the images, and kept if that is better."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from outgroup.classifier.negatives import embedded_garbage
-from outgroup.classifier.tasks.base import Means
+from outgroup.classifier.tasks.base import Means, Way
 from outgroup.classifier.tasks.tables import Prepared as Table
-from outgroup.classifier.training import Prepared, TrainingReport, fingerprint, prepare
 from outgroup.classifier.tuner import Targets, Tuned
 from outgroup.datasets import Samples
 from outgroup.embeddings import Embedder
 from outgroup.training_set import TrainingSet
 
+if TYPE_CHECKING:  # slow to import, and prediction does without
+    from outgroup.selection import NetworkChoice
 
-def clean_rows(
-    samples: Samples,
-    digests: Sequence[str | None],
-    prepared: Prepared,
-    report: TrainingReport,
-) -> list[int]:
-    """Return the rows of samples that can be learned from, without suspects of the pool.
-
-    A network that is tuned on cats as negatives can't be mended afterwards.
-
-    Parameters
-    ----------
-    samples : Samples
-        All images.
-    digests : sequence of (str or None)
-        Content of each.
-    prepared : Prepared
-        What the frozen network makes of them.
-    report : TrainingReport
-        With what was found in the pool.
-    """
-    keys = prepared.keys
-    if report.pool is not None and not report.pool.kept:
-        suspects = np.flatnonzero(prepared.pooled)[report.pool.found.rows]
-        keys = [key for i, key in enumerate(keys) if i not in {*suspects.tolist()}]
-    clean = {*keys}
-    return [i for i, key in enumerate(zip(digests, samples.labels, strict=True)) if key in clean]
+HELD_OUT = "The threshold rests on images that it has not seen."
 
 
 def on_tuned_network(
-    samples: Samples, names: Sequence[str], report: TrainingReport, means: Means
-) -> tuple[Tuned, TrainingSet, TrainingReport, str]:
-    """Tune the network, and prepare all images as it sees them.
+    data: TrainingSet, samples: Samples, names: Sequence[str], way: Way, means: Means
+) -> tuple[Tuned, TrainingSet]:
+    """Tune the network, and return what is learned from as the better one sees it.
 
-    Those that it has not seen alone are promised anything; see `TrainingSet.promised`.
+    A network that is tuned on cats as negatives can't be mended afterwards, so that suspects of the
+    pool must not be among these images. Promised is what tuning has not seen.
 
     Parameters
     ----------
+    data : TrainingSet
+        The images on the network as it came.
     samples : Samples
-        Images that can be learned from.
+        The same images, in the same order.
     names : sequence of str
         The collection of each.
-    report : TrainingReport
-        What became of the others.
+    way : Way
+        How other is to be said, by which the two networks are compared.
     means : Means
         With a tuner.
     """
     tuned, embedder = tuned_network(samples, Targets.one_class(samples.labels), names, means)
-    embeddings = embedder.embed(samples.sources)
-    garbage = embedded_garbage(embedder, means.seed)
-    prepared = prepare(samples, embeddings, names, garbage)
-    unseen = {(embeddings.digests[i], samples.labels[i]) for i in tuned.unseen}
-    promised = np.array([key in unseen for key in prepared.keys])
-    counts, n_others = prepared.report.class_counts, prepared.report.n_others
-    report = replace(report, class_counts=counts, n_others=n_others)
-    data = replace(prepared.data, tuned=True, promised=promised)
-    return tuned, data, report, fingerprint(prepared.keys)
+    on_tuned = replace(
+        data,
+        features=embedder.embed(samples.sources).layers,
+        probes=embedded_garbage(embedder, means.seed),
+        tuned=True,
+        promised=np.isin(np.arange(len(samples)), tuned.unseen),
+    )
+    if not tuned.only_if_better:
+        return with_sentence(tuned, HELD_OUT), on_tuned
+    from outgroup.selection import choose_network, share_of
+
+    choice = choose_network(
+        data,
+        on_tuned,
+        way.strategy,
+        head=way.head,
+        layers=way.layers,
+        share=share_of(means.budget),
+        seed=means.seed,
+    )
+    tuned = with_sentence(
+        tuned,
+        said(choice),
+        kept=choice.tuned,
+        accepted_before=choice.accepted_before,
+        accepted_after=choice.accepted_after,
+    )
+    if choice.tuned:
+        return tuned, on_tuned
+    return replace(tuned, backbone=means.embedder.backbone), data
 
 
-def table_on_tuned_network(
-    prepared: Table, targets: Targets, means: Means
-) -> tuple[Tuned, Table]:
+def with_sentence(tuned: Tuned, sentence: str, **more: Any) -> Tuned:
+    """Return a tuned network of which more is told."""
+    told = f"{tuned.info['sentence']} {sentence}"
+    return replace(tuned, info={**tuned.info, **more, "sentence": told})
+
+
+def said(choice: NetworkChoice) -> str:
+    """Return in words which network is taken, and why."""
+    before, after = (100 * x for x in (choice.accepted_before, choice.accepted_after))
+    taken = f"the tuned network is kept. {HELD_OUT}" if choice.tuned else "it stays as it came."
+    return (
+        f"Of {choice.n_others:,} negatives that tuning has not seen {before:.1f} % are accepted on "
+        f"the network as it came, and {after:.1f} % on the tuned one: {taken}"
+    )
+
+
+def table_on_tuned_network(prepared: Table, targets: Targets, means: Means) -> tuple[Tuned, Table]:
     """Tune the network to a table, and return its rows as the network sees them.
 
     Parameters
@@ -94,7 +108,7 @@ def table_on_tuned_network(
     tuned, embedder = tuned_network(prepared.samples, targets, names, means)
     features = embedder.embed(prepared.samples.sources).layers
     promised = np.isin(np.arange(len(names)), tuned.unseen)
-    return tuned, replace(prepared, features=features, promised=promised)
+    return with_sentence(tuned, HELD_OUT), replace(prepared, features=features, promised=promised)
 
 
 def tuned_network(
