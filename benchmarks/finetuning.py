@@ -1,9 +1,10 @@
-"""Tune the last block on the zoo, and compare with the frozen network, over seeds.
+"""Tune the last block on the zoo and on digits, and compare with the frozen network, over seeds.
 
 Usage: ``python benchmarks/finetuning.py ZOO [--threads N]`` where ZOO is as for ``zoo.py``. What
 the frozen layers make of all images is computed once and shared by all runs; ``timed`` is one run
-of the command line from beginning to end. Unknown test images are for reporting alone. ``--docs``
-writes the tables of the last result into docs/finetuning.md, and does nothing else.
+of the command line from beginning to end. Unknown test images are for reporting alone. ``--only``
+does some of the steps anew, and leaves what the others came to. ``--docs`` writes the tables of the
+last result into docs/finetuning.md, and does nothing else.
 """
 
 from __future__ import annotations
@@ -16,16 +17,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from setting import machine, versions
+from sklearn.datasets import load_digits
 
 from outgroup.backbones import get_backbone
 from outgroup.backbones.efficientnet_lite0 import load_weights
+from outgroup.classifier.purging import look_through
 from outgroup.finetune import Plan
 from outgroup.finetune.inputs import Inputs, compute_inputs
 from outgroup.finetune.network import Lite0
@@ -33,9 +38,9 @@ from outgroup.finetune.objectives import choose_objective
 from outgroup.finetune.splitting import TUNED, UNSEEN, WATCHED, split
 from outgroup.finetune.training import TrainingData, train
 from outgroup.images import load_image, read_source
-from outgroup.metrics import Rate, fpr_at_tpr
+from outgroup.metrics import Rate
 from outgroup.model import fit_model
-from outgroup.selection import select_strategy
+from outgroup.selection import choose_network, select_strategy
 from outgroup.synthetic import GENERATORS, made_from_nothing
 from outgroup.training_set import TrainingSet
 
@@ -43,34 +48,37 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "finetuning.json"
 DOCUMENT = ROOT / "docs" / "finetuning.md"
 START, END = "<!-- {}:start -->\n", "<!-- {}:end -->"
-CLASSES = ("cat", "dog", "giraffe")
+STEPS = ("compare", "elsewhere", "timed", "imbalanced", "calibration")
 SEEDS = (0, 1, 2)
 FEW_GIRAFFES = 20
 N_PROBES = 16
 GARBAGE = made_from_nothing()
 
 
-class Zoo:
-    """All images of the zoo with what the frozen layers make of them."""
+class Pictures:
+    """Images with what the frozen layers make of them.
 
-    def __init__(self, folder: Path, work: Path, limit: int | None = None) -> None:
-        parts = ("train", "test", "other_near", "pool", "test_unknown_near", "test_unknown_far")
-        paths = [p for part in parts for p in sorted((folder / part).rglob("*")) if p.is_file()]
-        if limit:
-            paths = paths[:: max(len(paths) // limit, 1)]
-        self.part = np.array([p.relative_to(folder).parts[0] for p in paths])
-        self.kind = np.array([p.relative_to(folder).parts[1] for p in paths])
+    ``part`` says what an image is for: "train" and "test" of the classes, the collections of
+    negatives, and "test_unknown_near" and "test_unknown_far". ``kind`` is its folder.
+    """
+
+    def __init__(
+        self, sources: Sequence[Any], part: np.ndarray, kind: np.ndarray, work: Path
+    ) -> None:
+        self.part, self.kind, self.n = part, kind, len(sources)
+        self.classes = sorted({*kind[part == "train"].tolist()})
         preprocessing = get_backbone("efficientnet-lite0").preprocessing
-        garbage = [GENERATORS.get(kind)().draw(N_PROBES, seed=0) for kind in GARBAGE]
-        self.n = len(paths)
+        garbage = [GENERATORS.get(name)().draw(N_PROBES, seed=0) for name in GARBAGE]
+        work.mkdir()
         pixels = np.lib.format.open_memmap(
-            work / "zoo.npy",
+            work / "pixels.npy",
             mode="w+",
             dtype=np.uint8,
             shape=(self.n + N_PROBES * len(garbage), 224, 224, 3),
         )
-        for i, path in enumerate(paths):
-            pixels[i] = load_image(read_source(path), preprocessing)
+        for i, source in enumerate(sources):
+            is_path = isinstance(source, Path)
+            pixels[i] = load_image(read_source(source) if is_path else source, preprocessing)
         for i, image in enumerate(np.concatenate(garbage)):
             pixels[self.n + i] = load_image(image, preprocessing)
         network = Lite0(load_weights())
@@ -104,12 +112,11 @@ class Zoo:
         groups: list[str | None] = [None] * len(rows)
         origins = [f"{self.part[i]}/{self.kind[i]}" for i in rows]
         parts = split(labels, self.part[rows].tolist(), origins, groups, plan.hold_out, seed)
-        y = np.full(len(self.part), -1)
-        for k, name in enumerate(CLASSES):
-            y[rows[np.array([label == name for label in labels])]] = k
-        collections = self.part.astype(str)
+        targets = np.zeros((self.n, len(self.classes)), dtype=np.float32)
+        for k, name in enumerate(self.classes):
+            targets[rows[np.array([label == name for label in labels])], k] = 1.0
         tuned, watched = rows[parts == TUNED], rows[parts == WATCHED]
-        data = TrainingData(self.inputs, y, len(CLASSES), collections, tuned, watched)
+        data = TrainingData(self.inputs, targets, self.part.astype(str), tuned, watched)
         network = Lite0(load_weights())
         start = time.perf_counter()
         history = train(network, data, choose_objective(plan.objective), plan, seed=seed)
@@ -122,17 +129,13 @@ class Zoo:
         }
         return self.features(network), parts, how
 
-    def answers(
+    def training_set(
         self,
         features: dict[str, np.ndarray],
         rows: np.ndarray,
-        seed: int,
-        strategy: str,
-        *,
-        tuned: bool,
-        test: np.ndarray,
-    ) -> dict[str, Any]:
-        """Fit and calibrate on some rows, and return the figures of the test images."""
+        promised: np.ndarray | None = None,
+    ) -> TrainingSet:
+        """Return some rows to learn from; those promised are those that tuning has not seen."""
         probes = {
             kind: {
                 layer: values[self.n + k * N_PROBES : self.n + (k + 1) * N_PROBES]
@@ -149,26 +152,77 @@ class Zoo:
             self.part[rows].tolist(),
             probes,
         )
-        data = replace(data, tuned=tuned)
+        return data if promised is None else replace(data, tuned=True, promised=promised)
+
+    def looked_through(self, rows: np.ndarray, seed: int) -> np.ndarray:
+        """Return the rows without those of the pool that look like a class."""
+        pooled = self.part[rows] == "pool"
+        found = look_through(self.training_set(self.frozen, rows), pooled, seed)
+        return np.delete(rows, np.flatnonzero(pooled)[found.rows])
+
+    def answers(
+        self,
+        features: dict[str, np.ndarray],
+        data: TrainingSet,
+        seed: int,
+        strategy: str,
+        test: np.ndarray,
+    ) -> dict[str, Any]:
+        """Fit and calibrate, and return the figures of the test images."""
         chosen, _, dealt = select_strategy(strategy, data, seed=seed)
         model = fit_model(data, chosen, seed=seed, rows=dealt)
         answers = model.predict({layer: values[: self.n] for layer, values in features.items()})
         score = answers.other_score
         said = np.array([str(label) for label in answers.at(np.inf).labels])
         near, far = self.rows("test_unknown_near"), self.rows("test_unknown_far")
-        return {
+        rejected = score > model.threshold
+        found = {
             "strategy": chosen.name,
+            "n_learned_from": len(data.y),
             "n_calibrated_on": len(model.known_scores),
-            "known_rejected": rate(score[test] > model.threshold),
+            "known_rejected": rate(rejected[test]),
             "wrong_class": rate(said[test] != self.kind[test]),
-            "near_accepted": rate(score[near] <= model.threshold),
-            "far_accepted": rate(score[far] <= model.threshold),
+            "near_accepted": rate(~rejected[near]),
             "near_at_equal_known": rate(score[near] <= kept(score[test])),
-            "far_at_equal_known": fpr_at_tpr(score[test], score[far]),
-            "giraffes_rejected": rate(
-                (score > model.threshold)[test][self.kind[test] == "giraffe"]
-            ),
         }
+        if len(far):
+            found["far_accepted"] = rate(~rejected[far])
+        if "giraffe" in self.classes:
+            found["giraffes_rejected"] = rate(rejected[test][self.kind[test] == "giraffe"])
+        return found
+
+
+def zoo_of(folder: Path, work: Path, limit: int | None = None) -> Pictures:
+    """Return the images of the zoo."""
+    parts = ("train", "test", "other_near", "pool", "test_unknown_near", "test_unknown_far")
+    paths = [p for part in parts for p in sorted((folder / part).rglob("*")) if p.is_file()]
+    if limit:
+        paths = paths[:: max(len(paths) // limit, 1)]
+    part = np.array([p.relative_to(folder).parts[0] for p in paths])
+    return Pictures(paths, part, np.array([p.relative_to(folder).parts[1] for p in paths]), work)
+
+
+def digits_of(seed: int, work: Path) -> Pictures:
+    """Return handwritten digits: four to know, three to learn from as negatives, three unknown.
+
+    They are those of scikit-learn, of 8 x 8 pixels and enlarged, which is as unlike the pictures
+    of ImageNet as can be. 100 of each known digit are learned from.
+    """
+    digits = load_digits()
+    known, negatives, _ = np.split(np.random.default_rng(seed).permutation(10), [4, 7])
+    part = np.select(
+        [np.isin(digits.target, known), np.isin(digits.target, negatives)],
+        ["test", "other_near"],
+        "test_unknown_near",
+    ).astype("U32")
+    for digit in known:
+        part[np.flatnonzero(digits.target == digit)[:100]] = "train"
+    images = [
+        Image.fromarray((image * 255 / 16).astype(np.uint8)).resize((224, 224), Image.BICUBIC)
+        for image in digits.images
+    ]
+    kind = np.array([f"digit {digit}" for digit in digits.target])
+    return Pictures([np.asarray(image.convert("RGB")) for image in images], part, kind, work)
 
 
 def kept(known: np.ndarray) -> float:
@@ -181,23 +235,43 @@ def rate(happened: np.ndarray) -> dict[str, Any]:
     return Rate(int(happened.sum()), len(happened)).to_dict()
 
 
-def compare(zoo: Zoo, plan: Plan) -> list[dict[str, Any]]:
-    """Return frozen and tuned figures of each seed."""
-    rows, test = zoo.rows("train", "other_near", "pool"), zoo.rows("test")
+def compare_one(pictures: Pictures, rows: np.ndarray, plan: Plan, seed: int) -> dict[str, Any]:
+    """Return figures of the frozen and the tuned network, and which of them would be taken."""
+    test = pictures.rows("test")
+    before = pictures.training_set(pictures.frozen, rows)
+    row = {"frozen": pictures.answers(pictures.frozen, before, seed, "auto", test)}
+    features, parts, how = pictures.tuned(rows, plan, seed)
+    after = pictures.training_set(features, rows, parts == UNSEEN)
+    half = pictures.training_set(features, rows[parts == UNSEEN])
+    half = replace(half, tuned=True)
+    row["tuned, taught by half"] = pictures.answers(features, half, seed, "auto", test)
+    row["tuned"] = pictures.answers(features, after, seed, "auto", test)
+    choice = choose_network(before, after, seed=seed)
+    row["taken"] = row["tuned" if choice.tuned else "frozen"]
+    return {"seed": seed, "training": how, "choice": asdict(choice), **row}
+
+
+def compare(zoo: Pictures, plan: Plan) -> list[dict[str, Any]]:
+    """Return figures on the zoo for each seed."""
     found = []
     for seed in SEEDS:
-        frozen = zoo.answers(zoo.frozen, rows, seed, "auto", tuned=False, test=test)
-        features, parts, how = zoo.tuned(rows, plan, seed)
-        unseen = rows[parts == UNSEEN]
-        halved = zoo.answers(zoo.frozen, unseen, seed, "auto", tuned=False, test=test)
-        tuned = zoo.answers(features, unseen, seed, "auto", tuned=True, test=test)
-        row = {"frozen": frozen, "frozen, half of the images": halved, "tuned": tuned}
-        found.append({"seed": seed, "training": how, **row})
+        rows = zoo.looked_through(zoo.rows("train", "other_near", "pool"), seed)
+        found.append(compare_one(zoo, rows, plan, seed))
         tell(found[-1])
     return found
 
 
-def calibration(zoo: Zoo, plan: Plan) -> list[dict[str, Any]]:
+def elsewhere(work: Path, plan: Plan) -> list[dict[str, Any]]:
+    """Return figures on handwritten digits for each seed, which deals the digits, too."""
+    found = []
+    for seed in SEEDS:
+        digits = digits_of(seed, work / f"digits-{seed}")
+        found.append(compare_one(digits, digits.rows("train", "other_near"), plan, seed))
+        tell(found[-1])
+    return found
+
+
+def calibration(zoo: Pictures, plan: Plan) -> list[dict[str, Any]]:
     """Return how many known images are rejected that are like those of training for certain.
 
     Known images of ``train`` and ``test`` are shuffled together and dealt anew. "naive" lays the
@@ -208,7 +282,7 @@ def calibration(zoo: Zoo, plan: Plan) -> list[dict[str, Any]]:
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
         dealt = []
-        for name in CLASSES:
+        for name in zoo.classes:
             known = np.flatnonzero(np.isin(zoo.part, ["train", "test"]) & (zoo.kind == name))
             n = np.count_nonzero((zoo.part == "train") & (zoo.kind == name))
             shuffled = rng.permutation(known)
@@ -218,32 +292,32 @@ def calibration(zoo: Zoo, plan: Plan) -> list[dict[str, Any]]:
         features, parts, _ = zoo.tuned(rows, plan, seed)
         row = {"seed": seed}
         for name, part in (("held out", UNSEEN), ("naive", TUNED)):
-            options = {"tuned": True, "test": test}
-            got = zoo.answers(features, rows[parts == part], seed, "blend", **options)
-            row[name] = got["known_rejected"]
+            data = zoo.training_set(features, rows, parts == part)
+            row[name] = zoo.answers(features, data, seed, "blend", test)["known_rejected"]
         found.append(row)
         tell(row)
     return found
 
 
-def imbalanced(zoo: Zoo, plan: Plan, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
+def imbalanced(zoo: Pictures, plan: Plan, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
     """Return figures with few giraffes: focal loss and oversampling, each with and without."""
     test = zoo.rows("test")
     found = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        rows = zoo.rows("train", "other_near", "pool")
+        rows = zoo.looked_through(zoo.rows("train", "other_near", "pool"), seed)
         giraffes = rows[zoo.kind[rows] == "giraffe"]
         lost = rng.permutation(giraffes)[FEW_GIRAFFES:]
         rows = rows[~np.isin(rows, lost)]
-        frozen = zoo.answers(zoo.frozen, rows, seed, "blend", tuned=False, test=test)
+        data = zoo.training_set(zoo.frozen, rows)
+        frozen = zoo.answers(zoo.frozen, data, seed, "blend", test)
         found.append({"seed": seed, "focal": None, "oversampling": None, **frozen})
         for objective in ("sigmoid", "focal-sigmoid"):
             for balance in (None, "oversample"):
                 how = replace(plan, objective=objective, balance=balance)
                 features, parts, training = zoo.tuned(rows, how, seed)
-                unseen = rows[parts == UNSEEN]
-                got = zoo.answers(features, unseen, seed, "blend", tuned=True, test=test)
+                data = zoo.training_set(features, rows, parts == UNSEEN)
+                got = zoo.answers(features, data, seed, "blend", test)
                 focal = objective != "sigmoid"
                 kind = {"seed": seed, "focal": focal, "oversampling": balance is not None}
                 found.append({**kind, "training": training, **got})
@@ -280,30 +354,31 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
     """Return the tables of the document by name, as Markdown."""
     return {
         "seeds": _seeds(found["compare"]),
+        "elsewhere": _seeds(found["elsewhere"]),
         "imbalanced": _imbalanced(found["imbalanced"]),
         "calibration": _calibration(found["calibration"]),
     }
 
 
 def _seeds(compared: list[dict[str, Any]]) -> str:
+    figures = {
+        "known_rejected": "known called other",
+        "near_accepted": "near accepted",
+        "near_at_equal_known": "near accepted, 95 % of known kept",
+        "far_accepted": "far accepted",
+    }
+    there = [name for name in figures if name in compared[0]["frozen"]]
     lines = [
-        "| seed | network | known called other | near accepted | near accepted, 95 % of known kept "
-        "| far accepted |",
-        "|---|---|---|---|---|---|",
+        f"| seed | network | {' | '.join(figures[name] for name in there)} |",
+        "|---|---" + "|---" * len(there) + "|",
     ]
     for row in compared:
-        for name in ("frozen", "frozen, half of the images", "tuned"):
+        for name in ("frozen", "tuned, taught by half", "tuned"):
             got = row[name]
-            said = " | ".join(
-                percent(got[figure])
-                for figure in (
-                    "known_rejected",
-                    "near_accepted",
-                    "near_at_equal_known",
-                    "far_accepted",
-                )
-            )
-            lines.append(f"| {row['seed']} | {name} ({got['strategy']}) | {said} |")
+            said = " | ".join(percent(got[figure]) for figure in there)
+            is_taken = name == ("tuned" if row["choice"]["tuned"] else "frozen")
+            network = f"**{name}**" if is_taken else name
+            lines.append(f"| {row['seed']} | {network} ({got['strategy']}) | {said} |")
     return "\n".join(lines) + "\n"
 
 
@@ -365,6 +440,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--imbalanced-seeds", type=int, default=len(SEEDS))
     parser.add_argument("--limit", type=int, default=None, help="of images, for a trial")
+    parser.add_argument("--only", nargs="+", choices=STEPS, default=STEPS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     if arguments.docs:
@@ -375,20 +451,26 @@ def main() -> None:
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     plan = Plan(epochs=arguments.epochs)
-    found: dict[str, Any] = {"machine": machine(), "versions": versions(), "plan": plan.to_dict()}
+    found: dict[str, Any] = {}
+    if arguments.out.exists() and {*arguments.only} != {*STEPS}:
+        found = json.loads(arguments.out.read_text("utf-8"))
+    found |= {"machine": machine(), "versions": versions(), "plan": plan.to_dict()}
     found["torch"] = torch.__version__
-    with tempfile.TemporaryDirectory() as work:
-        zoo = Zoo(arguments.zoo, Path(work), arguments.limit)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        on_zoo = {*arguments.only} & {"compare", "imbalanced", "calibration"}
+        zoo = zoo_of(arguments.zoo, work / "zoo", arguments.limit) if on_zoo else None
         steps = {
             "compare": lambda: compare(zoo, plan),
+            "elsewhere": lambda: elsewhere(work, plan),
+            "timed": lambda: timed(arguments.zoo, work),
             "imbalanced": lambda: imbalanced(zoo, plan, tuple(range(arguments.imbalanced_seeds))),
             "calibration": lambda: calibration(zoo, plan),
-            "timed": lambda: timed(arguments.zoo, Path(work)),
         }
-        for name, step in steps.items():
-            found[name] = step()
-            arguments.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    print(json.dumps(found["timed"], indent=1))
+        for name in STEPS:
+            if name in arguments.only:
+                found[name] = steps[name]()
+                arguments.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

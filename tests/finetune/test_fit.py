@@ -178,14 +178,51 @@ def test_new_known_images_are_rejected_as_often_as_is_said(quick: str) -> None:
     assert 0.02 < np.mean(rejected) < 0.08
 
 
+@pytest.mark.filterwarnings("ignore::outgroup.errors.DataWarning")  # the kinds are much alike
+def test_a_network_stays_tuned_where_that_is_better(quick: str) -> None:
+    """The quick network sees mean colours, and so no texture."""
+    images, labels = noisy_pictures(160, seed=0, noise=20)
+    negatives, _ = noisy_pictures(120, seed=0, kinds=(2, 3), noise=20)
+    finetune = tuner(only_if_better=True, resume=False, epochs=5, decay=1.0)
+    clf = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False, finetune=finetune)
+    clf.fit(from_arrays(images, labels), other=list(negatives))
+    info = clf.contents.training.options["finetune"]
+    assert info["kept"]
+    assert info["accepted_after"] < info["accepted_before"]
+    assert clf.contents.backbone.name == "tuned:Sequential"
+    n_seen = sum(info["tuned_on"].values()) + sum(info["watched"].values())
+    assert clf.certificate.promises[0].n == 160 - n_seen
+    assert "the tuned network is kept" in info["sentence"]
+
+
+def test_a_network_stays_as_it_came_where_tuning_shows_nothing(
+    quick: str, photos: Path, odds: Path, new: Path, tmp_path: Path
+) -> None:
+    """Mean colours are all there is to see."""
+    finetune = tuner(only_if_better=True, resume=False, epochs=1)
+    clf = ImageClassifier(backbone=quick, cache=False, finetune=finetune).fit(photos, other=odds)
+    info = clf.contents.training.options["finetune"]
+    assert not info["kept"]
+    assert "it stays as it came" in info["sentence"]
+    assert clf.contents.backbone.name == quick
+    plain = ImageClassifier(backbone=quick, cache=False).fit(photos, other=odds)
+    assert clf.certificate == plain.certificate  # and all is as without tuning
+    again = load(clf.save(tmp_path / "m.outgroup"))
+    np.testing.assert_array_equal(again.predict(new).other_score, plain.predict(new).other_score)
+
+    from outgroup.classifier.refitting import training_set_of
+
+    assert training_set_of(again, photos, odds)[1]
+
+
 def noisy_pictures(
-    n: int, seed: int, kinds: tuple[int, ...] = (0, 1)
+    n: int, seed: int, kinds: tuple[int, ...] = (0, 1), noise: float = 45
 ) -> tuple[np.ndarray, list[str]]:
     """Weak textures in strong noise, so that there is much to overfit."""
     rng = np.random.default_rng([seed, *kinds])
     textures = np.tile(np.random.default_rng(0).normal(0, 14, (4, 4, 4, 3)), (1, 4, 4, 1))
     kind = rng.choice(kinds, n)
-    pixels = 128 + textures[kind] + rng.normal(0, 45, (n, 16, 16, 3))
+    pixels = 128 + textures[kind] + rng.normal(0, noise, (n, 16, 16, 3))
     return pixels.clip(0, 255).astype(np.uint8), [f"class {k}" for k in kind]
 
 
