@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="fine-tuning needs torch")
 
 from PIL import Image  # noqa: E402
 
-from outgroup import ImageClassifier, load  # noqa: E402
+from outgroup import ImageClassifier, Pool, load  # noqa: E402
 from outgroup.backbones import get_backbone  # noqa: E402
 from outgroup.classifier.tuner import Targets  # noqa: E402
 from outgroup.datasets import Samples, from_arrays  # noqa: E402
@@ -339,6 +339,26 @@ def test_what_looks_like_a_class_in_the_pool_is_not_tuned_on(
     known = sum(info["tuned_on"].values()) + sum(info["watched"].values())
     others = info["n_others_tuned_on"] + info["n_others_watched"]
     assert [p.n for p in clf.certificate.promises] == [40 - known, clf.report.n_others - others]
+
+
+def test_negatives_come_from_a_pool_and_suspects_in_it_do_not(
+    quick: str, make_folder: Callable[..., Path], tmp_path: Path
+) -> None:
+    photos = make_folder(tmp_path / "photos", ["blue", "red"], 20)
+    pool = Pool.create(tmp_path / "pool", quick)
+    pool.add(str(make_folder(tmp_path / "odds", ["grey", "yellow", "pink"], 14)))
+    pool.add(str(make_folder(tmp_path / "dirt", ["red"], 6, first=300)))
+    fitted = []
+    for _ in range(2):
+        clf = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False, finetune=tuner())
+        fitted.append(clf.fit(photos, pool=pool))
+        assert clf.report is not None
+        assert clf.report.pool is not None
+        assert clf.report.pool.n_set_aside >= 5
+        assert clf.report.n_others == len(pool) - clf.report.pool.n_set_aside
+    info = fitted[0].contents.training.options["finetune"]
+    assert info["n_others_tuned_on"] >= 12
+    assert fitted[0].contents.backbone.digest == fitted[1].contents.backbone.digest
 
 
 def test_a_tuned_model_is_not_learned_anew_from_images_it_was_tuned_on(

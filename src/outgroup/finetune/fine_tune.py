@@ -25,7 +25,7 @@ LITE0 = "efficientnet-lite0"
 
 @dataclass(frozen=True)
 class FineTune(Plan):
-    """Tune the network on some of the images; the others teach and calibrate what says "other".
+    """Tune the network on some of the images; the others say if it got better, and calibrate it.
 
     Parameters
     ----------

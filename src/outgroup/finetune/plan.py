@@ -53,7 +53,7 @@ class Plan:
     variants : int, default=4
         Changed pictures of each image, where a frozen part of the network runs them beforehand.
     hold_out : int, default=2
-        One image in so many is kept from all this, for the threshold.
+        One image in so many is kept from all this, to measure the network and lay the threshold.
 
     Raises
     ------
