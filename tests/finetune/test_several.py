@@ -86,6 +86,7 @@ def test_any_number_of_labels(folder: Path, quick: str, tmp_path: Path) -> None:
         promise = next(p for p in clf.certificate.promises if name in p.sentence)
         assert promise.n == 50 - seen  # the threshold rests on what the network has not seen
     assert json.dumps(info)
+    assert "nothing measures whether that is better" in info["sentence"]
     new, there = pictures(60, seed=1)
     again = load(clf.save(tmp_path / "m.outgroup"))
     assert again.contents.backbone.name == "tuned:Sequential"

@@ -119,11 +119,14 @@ class OneClass(Task):
 
         It is tuned for a way to say other, and not without one: a comparison takes it as it is.
         """
+        from outgroup.selection.auto import AUTO
+
         samples, names, pooled, whole, said = training_samples(
             data, other, pool, means.embedder, means.seed, **self.table
         )
         embeddings = means.embedder.embed(samples.sources)
-        probes = embedded_garbage(means.embedder, means.seed)
+        compares = way is None or way.strategy == AUTO
+        probes = embedded_garbage(means.embedder, means.seed) if compares else {}
         prepared = prepare(samples, embeddings, names, probes, pooled=pooled)
         training_set, report, printed, found, rows = purged(
             prepared, means.seed, means.keep_suspects, whole, means.embedder
