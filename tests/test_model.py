@@ -54,6 +54,29 @@ class Spy(Strategy):
         return Scores(np.full((len(column), 3), 0.5), column)
 
 
+def test_what_is_not_promised_teaches_and_lays_no_threshold() -> None:
+    """Every other image lies far out; only those that are promised count."""
+    data = training_set(others=40)
+    promised = np.arange(len(data.y)) % 2 == 0
+    X = data.features["last"].copy()
+    X[~promised, 0] = 1e6
+    spy = Spy()
+    model = fit_model(replace(data, features={"last": X}, promised=promised), spy)
+    alone = fit_model(data.subset(np.flatnonzero(promised)), Spy())
+    assert model.threshold == alone.threshold
+    assert model.certificate == alone.certificate
+    assert [p.n for p in model.certificate.promises] == [60, 20]
+    np.testing.assert_array_equal(model.known_scores, alone.known_scores)
+    assert len(spy.folds) == len(data.y)  # all were there to learn from
+    some = replace(data, promised=promised).subset(np.arange(1, 121))
+    np.testing.assert_array_equal(some.is_promised, promised[1:121])
+
+
+def test_promised_is_one_mark_for_each_row() -> None:
+    with pytest.raises(InvalidDataError, match="one of 'promised' for each of the 120 images"):
+        replace(training_set(), promised=np.ones(3, dtype=bool))
+
+
 def test_classes_are_sorted_by_name_and_are_plain_strings() -> None:
     data = TrainingSet.from_labels({"last": np.eye(6)}, list(np.array(["b", "a", "c"] * 2)))
     assert data.classes == ("a", "b", "c")
