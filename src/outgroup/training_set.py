@@ -45,8 +45,8 @@ class TrainingSet:
         makes nothing unknown of it.
     promised : ndarray of shape (n,), bool, or None
         Which rows are like images to come: they lay the threshold, and a promise counts them; None:
-        all. The others teach, and no more: images that the network was tuned on, which it finds too
-        known, and negatives that were picked because they are hard.
+        all. The others teach, and no more: images that the network was tuned on, which it may find
+        too known, and negatives that were picked because they are hard.
 
     Raises
     ------

@@ -69,7 +69,7 @@ class Tuned:
         The network.
     unseen : list of int
         Rows of the samples that had no part in it. The threshold comes from these alone: the
-        network finds images that it was tuned on too known.
+        network may find images that it was tuned on too known.
     info : dict
         How it was tuned, JSON-ready, with a "sentence" in plain words; kept in the model file.
     only_if_better : bool, default=False
