@@ -314,7 +314,7 @@ def test_a_network_of_columns_alone() -> None:
     [
         (["a"] * 90, "must have two classes. Got a"),
         (["a", "b", "c"] * 30, "must have two classes"),
-        (["a"] * 89 + ["b"], "At least 2 are needed"),
+        (["a"] * 89 + ["b"], "At least 3 are needed"),
         (["a"] * 3, "There must be labels for 90 rows"),
     ],
 )

@@ -32,6 +32,7 @@ from outgroup.calibration import Budget
 from outgroup.errors import ModelFileError
 from outgroup.inputs.cells import MAX_NUMBERS
 from outgroup.inputs.columns import NameCode
+from outgroup.inputs.contrast import Contrast
 from outgroup.inputs.encoding import Cells, Encoder, encoder_from_dict
 from outgroup.inputs.graph import Networks
 from outgroup.inputs.model import InputsModel
@@ -145,8 +146,17 @@ def _flatten(model: InputsModel) -> tuple[dict[str, Any], Arrays]:
             counts.append(known if isinstance(known, dict) else None)
             if not isinstance(known, dict):
                 arrays[f"scorers.{i}.column.{j}"] = known
+        for name, contrast in scorer.contrasts.items():
+            arrays[f"scorers.{i}.contrast.{name}"] = np.stack([contrast.centre, contrast.spread])
         tails = {name: asdict(tail) for name, tail in scorer.tails.items()}
-        scorers.append({"detectors": detectors, "counts": counts, "tails": tails})
+        scorers.append(
+            {
+                "detectors": detectors,
+                "contrasts": list(scorer.contrasts),
+                "counts": counts,
+                "tails": tails,
+            }
+        )
     reasons = None
     if model.reasons is not None:
         reasons, own = flatten_reasons(model.reasons)
@@ -226,7 +236,13 @@ def _build_scorer(described: Mapping[str, Any], arrays: Arrays, i: int) -> Score
         if len(quantiles) != len(SHARES) or list(quantiles) != sorted(quantiles) or excess <= 0:
             raise ValueError("'tails' is not what it must be")
         tails[name] = Tail(quantiles, excess)
-    return Scorer(detectors, tuple(columns), tails)
+    contrasts = {}
+    for name in described["contrasts"]:
+        both = arrays[f"scorers.{i}.contrast.{name}"]
+        if both.ndim != 2 or len(both) != 2 or not np.isfinite(both).all() or (both[1] <= 0).any():
+            raise ValueError("'contrasts' is not what it must be")
+        contrasts[name] = Contrast(both[0], both[1])
+    return Scorer(detectors, contrasts, tuple(columns), tails)
 
 
 def _pair(value: Any, what: str) -> tuple[float, float]:
