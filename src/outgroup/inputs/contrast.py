@@ -108,8 +108,8 @@ def _describe(images: NDArray[np.float32]) -> NDArray[np.float64]:
         flat = smooth.reshape(*smooth.shape[:2], -1)
         middle = np.median(flat, axis=2)
         usual = np.median(np.abs(flat - middle[:, :, np.newaxis]), axis=2) + LEAST
-        for beyond in (flat.max(axis=2) - middle, middle - flat.min(axis=2)):
-            found.append(np.log((beyond + LEAST) / usual))
+        beyond = (flat.max(axis=2) - middle, middle - flat.min(axis=2))
+        found += [np.log((one + LEAST) / usual) for one in beyond]
     return np.concatenate(found, axis=1)
 
 
@@ -117,9 +117,10 @@ def _means(values: NDArray[np.float64], side: int, axis: int) -> NDArray[np.floa
     """Return means of `side` neighbours along an axis, where there are as many."""
     length = values.shape[axis] - side + 1
     at = [slice(None)] * values.ndim
-    total: NDArray[np.float64] | float = 0.0
-    for start in range(side):  # one after another, so that no sum depends on the images beside it
+    at[axis] = slice(0, length)
+    total = values[tuple(at)].copy()
+    for start in range(1, side):  # one by one, so that no sum depends on the images beside it
         at[axis] = slice(start, start + length)
-        total = total + values[tuple(at)]
+        total += values[tuple(at)]
     result: NDArray[np.float64] = total / side
     return result

@@ -15,7 +15,7 @@ from outgroup.inputs.rowset import RowSet
 PARTS = 5
 
 #: What is left is dealt into so many folds; each network learns from all of them but one.
-FOLDS = 6
+FOLDS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +75,9 @@ def deal_rows(data: RowSet, members: int, seed: int) -> Deal:
 def _marks(data: RowSet) -> NDArray[np.bool_]:
     """Return (n, K): which rows are of each class, or have each label."""
     if data.Y.ndim == 2:
-        return data.Y == 1
-    marks: NDArray[np.bool_] = data.Y[:, np.newaxis] == np.arange(len(data.classes))
+        there: NDArray[np.bool_] = data.Y == 1
+        return there
+    marks: NDArray[np.bool_] = np.equal.outer(data.Y, np.arange(len(data.classes)))
     return marks
 
 

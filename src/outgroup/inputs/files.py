@@ -57,7 +57,13 @@ def save_inputs(classifier: MultiInputClassifier, path: str | os.PathLike[str]) 
     """
     path = Path(path)
     model, budget = classifier.model, classifier.budget
-    options = {**asdict(budget), "seed": classifier.seed, "id": classifier.id_}
+    options = {
+        **asdict(budget),
+        "seed": classifier.seed,
+        "id": classifier.id_,
+        "label": classifier.label_,
+        "names": classifier.names_,
+    }
     described, arrays = _flatten(model)
     manifest = {
         "format": FORMAT,
@@ -112,6 +118,9 @@ def load_inputs(
             compare_golden(manifest["golden"], _golden(model))
         info = training(manifest["training"])
         options = info.options
+        names = options.get("names") or {}
+        if not all(isinstance(text, str) for text in (*names, *names.values())):
+            raise ValueError("'names' is not what it must be")
         given = {key: options[key] for key in ("max_known_rejected", "max_other_accepted")}
         budget = Budget(**given, confidence=options["confidence"])
         kept = {key: value for key, value in info.to_dict().items() if key != "options"}

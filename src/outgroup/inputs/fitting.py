@@ -40,10 +40,13 @@ KNOWN = "rows like your known ones"
 #: Seeds that one seed has for its networks.
 MEMBERS = 1000
 
+
 @dataclass(frozen=True, eq=False)
 class HeldOutRows:
-    """What was said of rows that had not been seen: by all networks of those that are kept, by one
-    of those in its fold.
+    """What was said of rows that had not been seen.
+
+    First those that are kept from all networks, of which all speak together, then those of each
+    fold, of which one does.
 
     Parameters
     ----------
@@ -53,12 +56,20 @@ class HeldOutRows:
         Of each class.
     Y, units : ndarray
         As in `RowSet`, of these rows.
+    n_kept : int
+        How many of them are kept from all.
     """
 
     rows: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     Y: NDArray[np.int64]
     units: NDArray[np.str_]
+    n_kept: int
+
+    def kept(self) -> HeldOutRows:
+        """Return the rows that all networks together answered for."""
+        n = self.n_kept
+        return HeldOutRows(self.rows[:n], self.probabilities[:n], self.Y[:n], self.units[:n], n)
 
 
 def fit_inputs(
@@ -123,15 +134,13 @@ def fit_inputs(
     thresholds, certificate = _thresholds(data, kept, said.other, budget)
     at = np.concatenate([kept, *map(deal.weighed, deal.members)])
     probabilities = np.concatenate([said.probabilities, *by_one])
-    held = HeldOutRows(at, probabilities, data.Y[at], data.units[at])
+    held = HeldOutRows(at, probabilities, data.Y[at], data.units[at], len(kept))
     reasons = None
     if target != "multi-label":
         embedded = np.concatenate([unit(answer.fused) for answer in answers], axis=1)
         sure = np.eye(1, len(data.classes)).repeat(len(data), axis=0)
         sure[at] = probabilities
-        reasons = learn_reasons(
-            data.classes, embedded, data.Y, sure, data.units, list(data.paths)
-        )
+        reasons = learn_reasons(data.classes, embedded, data.Y, sure, data.units, list(data.paths))
     model = InputsModel(
         target=goal,
         encoder=encoder,

@@ -168,8 +168,10 @@ def answered(
     plan: Plan,
     target: Target,
 ) -> Said:
-    """Return what networks say together, each with its scorer: the same for new rows as for those
-    that are kept to choose the threshold from."""
+    """Return what networks say together, each with its scorer.
+
+    It is the same for new rows as for those that are kept to choose the threshold from.
+    """
     all_parts = [
         scorer.surprises(scorer.parts(answer, features, encoder, plan, target))
         for answer, scorer in zip(answers, scorers, strict=True)

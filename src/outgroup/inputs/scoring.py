@@ -41,11 +41,13 @@ class Features:
             tuple(column[i] for i in rows) if isinstance(column, tuple) else column[rows]
             for column in self.columns
         )
-        named = [
-            {name: values[rows] for name, values in each.items()}
-            for each in (self.statistics, self.contrasts, self.present)
-        ]
-        return Features(named[0], named[1], columns, named[2], self.whole[rows])
+        return Features(
+            {name: values[rows] for name, values in self.statistics.items()},
+            {name: values[rows] for name, values in self.contrasts.items()},
+            columns,
+            {name: there[rows] for name, there in self.present.items()},
+            self.whole[rows],
+        )
 
 
 @dataclass(eq=False)

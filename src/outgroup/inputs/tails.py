@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-#: Scores of rows by the name of the part: "fused", "branch:...", "image:...",
-#: "contrast:...", "contrast" of all images, "column:...", "confidence", "gate"; and "label:..." of each label.
+#: Scores of rows by the name of the part: "fused", "branch:...", "image:...", "contrast:...",
+#: "contrast" of all images, "column:...", "confidence", "gate"; and "label:..." of each label.
 Parts = dict[str, NDArray[np.float64]]
 
 #: Shares of known scores below the quantiles that are kept; the tail begins at the last.
