@@ -65,9 +65,12 @@ def make_backgrounds(images: Images, draws: np.random.Generator) -> Images:
     for row in range(len(images[0])):
         whole = draws.random() < 0.5
         seed = int(draws.integers(2**31))
+        places = {
+            size: _of_border(*size, whole, np.random.default_rng(seed))
+            for size in {one.shape[2:] for one in images}
+        }
         for one, new in zip(images, made, strict=True):
-            height, width = one.shape[2:]
-            down, right = _of_border(height, width, whole, np.random.default_rng(seed))
+            down, right = places[one.shape[2:]]
             new[row] = one[row][:, down, right]
     return made
 
