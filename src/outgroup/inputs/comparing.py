@@ -176,18 +176,19 @@ def _logistic(data: RowSet, inputs: Inputs, seed: int) -> HeldOutRows:
     from sklearn.preprocessing import StandardScaler
 
     deal = deal_rows(data, 1, seed)
-    encoder = fit_encoder(with_sizes(inputs, data.cells), data.cells.take(deal.used))
+    own = data.cells.take(deal.used)
+    encoder = fit_encoder(with_sizes(inputs, data.cells), own, data.known[deal.used])
     rows = encoder.encode(data.cells)
     X = np.column_stack([*map(describe_images, rows.images), rows.present, rows.table])
     used, kept = deal.used[data.known[deal.used]], deal.kept
     found = []
     for y in data.Y.T if data.Y.ndim == 2 else [data.Y]:
-        own = used[y[used] >= 0]
-        if len(np.unique(y[own])) < 2:  # a label that all rows have
-            found.append(np.full(len(kept), float(y[own[0]])))
+        told = used[y[used] >= 0]
+        if len(np.unique(y[told])) < 2:  # a label that all rows have
+            found.append(np.full(len(kept), float(y[told[0]])))
             continue
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=3000))
-        said = model.fit(X[own], y[own]).predict_proba(X[kept])
+        said = model.fit(X[told], y[told]).predict_proba(X[kept])
         found.append(said[:, 1] if data.Y.ndim == 2 else said)
     P = np.column_stack(found) if data.Y.ndim == 2 else found[0]
     return HeldOutRows(kept, P, data.Y[kept], data.units[kept], len(kept))

@@ -110,7 +110,8 @@ def fit_inputs(
         If torch is not installed.
     """
     deal = deal_rows(data, preset.members, seed)
-    encoder = fit_encoder(with_sizes(inputs, data.cells), data.cells.take(deal.used))
+    used = data.cells.take(deal.used)
+    encoder = fit_encoder(with_sizes(inputs, data.cells), used, data.known[deal.used])
     rows = encoder.encode(data.cells)
     goal = Target(target, data.classes, preset.made_others > 0 or not data.known.all())
     plan = make_plan(encoder.inputs, preset, encoder.table_width, goal.outputs)
