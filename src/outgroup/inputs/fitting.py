@@ -169,16 +169,22 @@ def _scorer(
     plan: Plan,
     goal: Target,
 ) -> Scorer:
-    """Learn what known rows are like, and weigh the parts by those the network has not seen."""
+    """Learn what known rows are like, and how surprising each part is among them.
+
+    Surprises are learned from all known rows that are not kept: those of its own fold are scored as
+    new ones are, but they are few, and from few scenes; a tail that is too thin lets a part rule
+    over all others. They weigh parts and promise nothing.
+    """
     y = data.Y if data.Y.ndim == 1 else np.zeros(len(data), dtype=np.int64)
-    learned, out = deal.learned(member), deal.weighed(member)
+    learned = deal.learned(member)
     learned = learned[data.known[learned]]
     images = rows.take(learned).images
     scorer = fit_scorer(
         answer.take(learned), features.take(learned), images, encoder, plan, y[learned]
     )
-    raw = scorer.parts(answer.take(out), features.take(out), encoder, plan, goal)
-    scorer.learn_tails({name: values[_has(data, name)[out]] for name, values in raw.items()})
+    every = deal.used[data.known[deal.used]]
+    raw = scorer.parts(answer.take(every), features.take(every), encoder, plan, goal)
+    scorer.learn_tails({name: values[_has(data, name)[every]] for name, values in raw.items()})
     return scorer
 
 

@@ -59,8 +59,8 @@ class Scorer:
     image; whether anything stands out in each image, and in any of them (`Contrast`); the gap
     between a number and those of training; the surprise of a name. Where networks
     have one output a class, the largest logit counts too, and where there were negatives, made or
-    given, the output that says known or other. Each part becomes a surprise in nats by the known
-    rows that were held out (see `Tail`), and `together` joins them.
+    given, the output that says known or other. Each part becomes a surprise in nats among
+    known rows (see `Tail`), and `together` joins them.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ class Scorer:
                 found[name] = np.where(features.whole, found[name], np.nan)
         return found
 
-    def learn_tails(self, held_out: Parts) -> None:
-        """Learn how each part is spread over known rows that were held out."""
-        for name, scores in held_out.items():
+    def learn_tails(self, known: Parts) -> None:
+        """Learn how each part is spread over known rows."""
+        for name, scores in known.items():
             self.tails[name] = fit_tail(scores[~np.isnan(scores)])
 
     def surprises(self, parts: Parts) -> Parts:
