@@ -76,7 +76,7 @@ def once(seed: int, n: int = 120, members: int = 3, n_new: int = NEW) -> Found:
     out_of_fold = [
         answered([answer.take(at)], features.take(at), [scorer], *rest).other
         for answer, scorer, at in zip(
-            answers, model.scorers, map(deal.weighed, deal.members), strict=True
+            answers, model.scorers, map(deal.held_out, deal.members), strict=True
         )
     ]
     at = deal.learned(deal.members[0])

@@ -54,12 +54,12 @@ def test_nobody_learns_from_the_rows_that_are_kept() -> None:
     deal = deal_rows(rows, 3, 0)
     assert len(deal.kept) == 100 // PARTS
     for member in deal.members:
-        learned, weighed = deal.learned(member), deal.weighed(member)
+        learned, out = deal.learned(member), deal.held_out(member)
         assert not {*deal.kept} & {*learned}
-        assert not {*learned} & {*weighed}
-        assert len(deal.kept) + len(learned) + len(weighed) == 100
-        assert not {*rows.units[deal.kept]} & {*rows.units[learned], *rows.units[weighed]}
-        assert not {*rows.units[learned]} & {*rows.units[weighed]}
+        assert not {*learned} & {*out}
+        assert len(deal.kept) + len(learned) + len(out) == 100
+        assert not {*rows.units[deal.kept]} & {*rows.units[learned], *rows.units[out]}
+        assert not {*rows.units[learned]} & {*rows.units[out]}
     np.testing.assert_array_equal(deal_rows(rows, 1, 0).kept, deal.kept)  # for any preset
 
 

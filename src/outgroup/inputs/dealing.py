@@ -1,4 +1,4 @@
-"""Dealing rows out: some to calibrate with, some to weigh parts by, the others to learn from."""
+"""Dealing rows out: some to calibrate with, the others to learn from, each network without a few."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Deal:
     folds : ndarray of shape (n,), int64
         The fold of each of the other rows; -1 for those that are kept.
     members : tuple of int
-        The fold that each network does not learn from, in which its parts are weighed.
+        The fold that each network does not learn from.
     """
 
     kept: NDArray[np.int64]
@@ -45,8 +45,8 @@ class Deal:
         """Return the rows that the network without a fold learns from."""
         return np.flatnonzero((self.folds >= 0) & (self.folds != member))
 
-    def weighed(self, member: int) -> NDArray[np.int64]:
-        """Return the rows of that fold."""
+    def held_out(self, member: int) -> NDArray[np.int64]:
+        """Return the rows of that fold, which this network alone has not seen."""
         return np.flatnonzero(self.folds == member)
 
 

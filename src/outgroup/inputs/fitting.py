@@ -1,7 +1,7 @@
-"""From rows to a model: deal, train, weigh, and choose the threshold from rows kept for it.
+"""From rows to a model: deal, train, and choose the threshold from rows kept for it.
 
 One row in five, groups whole, is kept from everything that is learned: networks, scalings, and how
-their parts are weighed. All networks together answer for these rows as they will for new ones, so
+odd is odd. All networks together answer for these rows as they will for new ones, so
 that the threshold is the conformal one of just that answer, and its certificate an exact binomial
 bound (Vovk, Gammerman and Shafer 2005, Algorithmic Learning in a Random World, section 2.2; Vovk
 2012, Conditional validity of inductive conformal predictors). Out-of-fold scores of several
@@ -127,13 +127,13 @@ def fit_inputs(
     scorers, by_one = [], []
     for member, answer in zip(deal.members, answers, strict=True):
         scorers.append(_scorer(data, rows, deal, member, answer, features, encoder, plan, goal))
-        by_one.append(goal.probabilities(answer.logits[deal.weighed(member)]))
+        by_one.append(goal.probabilities(answer.logits[deal.held_out(member)]))
     kept = deal.kept
     of_kept = [answer.take(kept) for answer in answers]
     said = answered(of_kept, features.take(kept), scorers, encoder, plan, goal)
     known = data.known[kept]
     thresholds, certificate = _thresholds(data, kept, said.other, budget)
-    at = np.concatenate([kept, *map(deal.weighed, deal.members)])
+    at = np.concatenate([kept, *map(deal.held_out, deal.members)])
     probabilities = np.concatenate([said.probabilities, *by_one])
     held = HeldOutRows(at, probabilities, data.Y[at], data.units[at], len(kept))
     reasons = None
