@@ -1,4 +1,4 @@
-"""Dealing rows out: some to calibrate with, the others to learn from, each network without a few."""
+"""Dealing rows out: some to calibrate with, the others to learn from."""
 
 from __future__ import annotations
 
