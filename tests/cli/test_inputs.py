@@ -258,6 +258,8 @@ def test_several_labels_by_name(run: Run, tmp_path: Path, monkeypatch: pytest.Mo
     table.write_text(json.dumps(rows))
     names = {"0": "dark", "1": "bright", "9": "flat angle"}
     spec = write_spec(tmp_path, monkeypatch, target="multi-label", names=names)
+    longer = replace(PRESETS["two-branch"], epochs=90)  # three labels, 40 rows to learn from
+    monkeypatch.setitem(PRESETS, "two-branch", longer)
     out = tmp_path / "m.outgroup"
     done = run("train", table, "--inputs", spec, "--out", out, "--json")
     assert done.exit_code == 0, done.output

@@ -111,10 +111,23 @@ def test_the_json_line_is_the_contract_and_then_the_inputs(fitted: Any, chips: A
 
 def test_what_is_no_chip_is_other(fitted: Any) -> None:
     new = make_chips(20, seed=8)
-    new["hh"] = [np.full((12, 12), 5.0)] * 20
+    for odd, sentence in (
+        ([np.full((12, 12), 5.0)] * 20, "nothing stands out in hh"),
+        ([np.array(one) + 40.0 for one in new["hh"]], "hh is unlike the images of training"),
+    ):
+        answers = fitted.predict({**new, "hh": odd})
+        assert all(a.other and a.reason == "unknown" for a in answers)
+        assert all(a.odd_inputs["hh"].startswith(sentence) for a in answers)
+
+
+def test_images_in_which_nothing_stands_out_are_other_and_say_so(fitted: Any) -> None:
+    new, draws = make_chips(30, seed=8), np.random.default_rng(3)
+    for band in ("hh", "hv"):
+        new[band] = [draws.normal(-20, 1, (SIDE, SIDE)) for _ in range(30)]
     answers = fitted.predict(new)
-    assert all(a.other and a.reason == "unknown" for a in answers)
-    assert all("hh is unlike the images of training" in a.odd_inputs["hh"] for a in answers)
+    assert np.mean([a.other for a in answers]) > 0.8
+    sentence = "nothing stands out in hh as it does in 99 % of known ones"
+    assert sentence in {a.odd_inputs.get("hh") for a in answers}
 
 
 def test_an_angle_that_never_occurred_is_a_reason(fitted: Any) -> None:

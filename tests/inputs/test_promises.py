@@ -36,8 +36,10 @@ def test_the_promise_of_several_networks_is_kept_on_new_rows() -> None:
     slack = 3 * kept["rejected_standard_error"]
     assert abs(kept["rejected"] - kept["expected"]) < slack < 0.06
     assert kept["broken"] * REPEATS <= binom.ppf(0.99, REPEATS, 0.05)
-    # the test can fail: the score of one network is not that of several
-    assert made["out of fold"]["rejected"] > 2 * made["out of fold"]["expected"]
+    # the test can fail: with rows that were learned from it would
+    learned = made["learned"]
+    assert learned["rejected"] > learned["expected"] + 3 * learned["rejected_standard_error"]
+    assert learned["broken"] * REPEATS > binom.ppf(0.99, REPEATS, 0.05)
 
 
 def test_the_result_shows_that_the_promise_is_kept() -> None:

@@ -66,8 +66,8 @@ def make_backgrounds(images: Images, draws: np.random.Generator) -> Images:
         whole = draws.random() < 0.5
         seed = int(draws.integers(2**31))
         places = {
-            size: _of_border(*size, whole, np.random.default_rng(seed))
-            for size in {one.shape[2:] for one in images}
+            (height, width): _of_border(height, width, whole, np.random.default_rng(seed))
+            for height, width in {one.shape[2:] for one in images}
         }
         for one, new in zip(images, made, strict=True):
             down, right = places[one.shape[2:]]

@@ -106,7 +106,7 @@ class InputsModel:
             found = score_inputs(parts, self.encoder)
             inputs = {name: _spread(values, at, len(cells)) for name, values in found.items()}
             sentences = explain_inputs(
-                found, self.beyond, there, self.encoder, self.ranges, empty_images(parts, found)
+                found, self.beyond, there, self.encoder, self.ranges, empty_images(parts)
             )
             by_row = dict(zip(at.tolist(), sentences, strict=True))
             odd = tuple(by_row.get(row, {}) for row in range(len(cells)))

@@ -16,6 +16,9 @@ from outgroup.reasons.reasons import reached_by
 #: An input is odd if it is odder than this share of known rows that were held out.
 ODDER_THAN = 0.99
 
+#: The same in nats.
+LEAST = -math.log(1.0 - ODDER_THAN)
+
 
 def score_inputs(parts: Parts, encoder: Encoder) -> Parts:
     """Return how odd each input is: the largest surprise of the parts that look at it alone.
@@ -44,18 +47,17 @@ def limits(scores: Parts) -> dict[str, float]:
 
     Of few rows the oddest is not odder than 99 %: then it is what their distribution says.
     """
-    least = -math.log(1.0 - ODDER_THAN)
     return {
-        name: max(reached_by(values[~np.isnan(values)], ODDER_THAN), least)
+        name: max(reached_by(values[~np.isnan(values)], ODDER_THAN), LEAST)
         for name, values in scores.items()
     }
 
 
-def empty_images(parts: Parts, scores: Parts) -> dict[str, NDArray[np.bool_]]:
-    """Return of each image input in which rows it is odd because nothing stands out in it."""
+def empty_images(parts: Parts) -> dict[str, NDArray[np.bool_]]:
+    """Return of each image input in which rows less stands out than in 99 % of known ones."""
     kind = "contrast:"
     return {
-        name.removeprefix(kind): values >= scores[name.removeprefix(kind)]
+        name.removeprefix(kind): values > LEAST
         for name, values in parts.items()
         if name.startswith(kind)
     }
