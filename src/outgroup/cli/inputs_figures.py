@@ -90,4 +90,5 @@ def _line(one: WayResult, strange: bool) -> tuple[str, ...]:
 
 
 def _short(figure: Any) -> str:
-    return f"{figure.value:.2f} [{figure.low:.2f}, {figure.high:.2f}]"
+    value, low, high = (round(one, 2) + 0.0 for one in (figure.value, figure.low, figure.high))
+    return f"{value:.2f} [{low:.2f}, {high:.2f}]"  # and never -0.00
