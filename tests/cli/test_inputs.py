@@ -199,6 +199,9 @@ def test_compare_measures_presets_single_inputs_and_a_baseline(
     assert text.exit_code == 0, text.output
     assert "logistic" in text.stdout
     assert "without" not in text.stdout
+    wrong = run("compare", table, "--inputs", spec, "--strategy", "blend")
+    assert wrong.exit_code == 2
+    assert "must be one of 'two-branch', 'two-branch-plus'" in " ".join(wrong.output.split())
 
 
 @pytest.mark.parametrize("command", ["train", "compare"])

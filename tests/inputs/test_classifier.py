@@ -319,6 +319,10 @@ def test_a_network_of_columns_alone() -> None:
         made.fit(data, (x > 0).astype(int))
     answers = made.predict({"x": [2.0, -2.0]})
     assert answers.class_scores.argmax(axis=1).tolist() == [1, 0]
+    found, unreadable = made.evaluate({"x": [2.0, -2.0]}, ["1", "0"], {"far": {"x": [90.0]}})
+    assert (found.overall.recall.k, found.unknown[0].accepted.k, unreadable) == (2, 0, ())
+    with pytest.raises(InvalidParameterError, match="The 'y' parameter must be a column or labels"):
+        made.evaluate({"x": [2.0, -2.0]})  # it was fitted with labels, not with a column
 
 
 @pytest.mark.parametrize(
