@@ -113,7 +113,7 @@ def test_what_is_no_chip_is_other(fitted: Any) -> None:
     new = make_chips(20, seed=8)
     for odd, sentence in (
         ([np.full((12, 12), 5.0)] * 20, "nothing stands out in hh"),
-        ([np.array(one) + 40.0 for one in new["hh"]], "hh is unlike the images of training"),
+        ([np.array(one) + 8.0 for one in new["hh"]], "hh is unlike the images of training"),
     ):
         answers = fitted.predict({**new, "hh": odd})
         assert all(a.other and a.reason == "unknown" for a in answers)
@@ -320,7 +320,8 @@ def test_a_network_of_columns_alone() -> None:
     answers = made.predict({"x": [2.0, -2.0]})
     assert answers.class_scores.argmax(axis=1).tolist() == [1, 0]
     found, unreadable = made.evaluate({"x": [2.0, -2.0]}, ["1", "0"], {"far": {"x": [90.0]}})
-    assert (found.overall.recall.k, found.unknown[0].accepted.k, unreadable) == (2, 0, ())
+    assert (found.overall.recall.k, found.unknown[0].accepted.n, unreadable) == (2, 1, ())
+    assert found.unknown[0].auroc == 1.0
     with pytest.raises(InvalidParameterError, match="The 'y' parameter must be a column or labels"):
         made.evaluate({"x": [2.0, -2.0]})  # it was fitted with labels, not with a column
 
