@@ -188,6 +188,9 @@ def join(work: Path) -> dict[str, Any]:
             found[way]["other"] = [
                 _other(one, more) for one, more in zip(answers, said, strict=True)
             ]
+            found[way]["rejected_at_95_percent_known_kept"] = {
+                kind: vars(_over_chips(answers, kind)) for kind in UNKNOWN
+            }
             found[way]["cpu_seconds"] = [more["cpu_seconds"] for more in said]
     best = losses["two-branch-plus"]
     for way, own in losses.items():
@@ -197,6 +200,12 @@ def join(work: Path) -> dict[str, Any]:
             found[way]["log_loss_more_than_plus"] = {"seeds": shared, **vars(figure(more, scene))}
     setting = {"train": TRAIN, "test": TEST, "scenes_of_test": int(scene.max()) + 1}
     return {"setting": setting, "ways": found}
+
+
+def _over_chips(answers: list[Answers], kind: str) -> Any:
+    """Return the share of chips that are rejected, mean over seeds, with an interval over chips."""
+    over = [one[kind] > np.quantile(one["known"], 0.95, method="higher") for one in answers]
+    return figure(np.mean(over, axis=0), np.arange(STRANGE))
 
 
 def _other(answers: Answers, more: dict[str, Any]) -> dict[str, Any]:

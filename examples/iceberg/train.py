@@ -1,32 +1,52 @@
 """Train on Kaggle's Statoil/C-CORE ``train.json``, or on a file that simulate.py wrote.
 
 python train.py train.json ice.outgroup
+python train.py train.json ice.outgroup --preset two-branch --no-ablation
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from outgroup.inputs import Inputs, MultiInputClassifier
+from outgroup.inputs import PRESETS, Inputs, MultiInputClassifier
+
+SPEC = Path(__file__).parent / "inputs.json"
 
 
-def main(data: Path, out: Path) -> None:
-    """Train, save, and print what was held out."""
-    spec = json.loads((Path(__file__).parent / "inputs.json").read_text())
-    records = json.loads(data.read_text())
-    names = {int(key): name for key, name in spec["names"].items()}
+def train(data: Path, preset: str | None = None, seed: int = 0) -> MultiInputClassifier:
+    """Learn from a file like ``train.json``, as inputs.json says.
+
+    Chips of one scene have one angle: kept together, they can't tell on each other. Chips of an
+    unknown angle ("na") stand for themselves.
+    """
+    spec = json.loads(SPEC.read_text())
     inputs = Inputs.from_dict({key: spec[key] for key in ("images", "table", "fusion")})
-    model = MultiInputClassifier(inputs, spec["preset"], spec["target"])
-    labels = [names[record["is_iceberg"]] for record in records]
-    # Chips of one scene have one angle: kept together, they can't tell on each other. Chips of an
-    # unknown angle ("na") stand for themselves.
-    model.fit(records, labels, groups=spec["groups"], id=spec["id"])
+    model = MultiInputClassifier(inputs, preset or spec["preset"], spec["target"], seed=seed)
+    return model.fit(data, spec["label"], spec["groups"], id=spec["id"], names=spec["names"])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, save, and print what was held out."""
+    parser = argparse.ArgumentParser(description="Icebergs and ships: train, save, and compare.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--preset", choices=[*PRESETS], help="instead of that of inputs.json")
+    parser.add_argument("--no-ablation", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
+    given = parser.parse_args(arguments)
+    model = train(given.data, given.preset, given.seed)
+    counts = ", ".join(f"{n} {name}s" for name, n in model.report.class_counts.items())
+    print(f"Learned from {counts}.")
     print(model.model.certificate.sentence)
-    print(model.ablation())
-    model.save(out)
+    model.save(given.out)
+    print(f"Saved {given.out}.")
+    if not given.no_ablation:
+        print("What each side of the inputs is worth, on rows that were held out:")
+        print(model.ablation())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

@@ -111,10 +111,23 @@ def test_the_json_line_is_the_contract_and_then_the_inputs(fitted: Any, chips: A
 
 def test_what_is_no_chip_is_other(fitted: Any) -> None:
     new = make_chips(20, seed=8)
-    new["hh"] = [np.full((12, 12), 5.0)] * 20
+    for odd, sentence in (
+        ([np.full((12, 12), 5.0)] * 20, "nothing stands out in hh"),
+        ([np.array(one) + 8.0 for one in new["hh"]], "hh is unlike the images of training"),
+    ):
+        answers = fitted.predict({**new, "hh": odd})
+        assert all(a.other and a.reason == "unknown" for a in answers)
+        assert all(a.odd_inputs["hh"].startswith(sentence) for a in answers)
+
+
+def test_images_in_which_nothing_stands_out_are_other_and_say_so(fitted: Any) -> None:
+    new, draws = make_chips(30, seed=8), np.random.default_rng(3)
+    for band in ("hh", "hv"):
+        new[band] = [draws.normal(-20, 1, (SIDE, SIDE)) for _ in range(30)]
     answers = fitted.predict(new)
-    assert all(a.other and a.reason == "unknown" for a in answers)
-    assert all("hh is unlike the images of training" in a.odd_inputs["hh"] for a in answers)
+    assert np.mean([a.other for a in answers]) > 0.8
+    sentence = "nothing stands out in hh as it does in 99 % of known ones"
+    assert sentence in {a.odd_inputs.get("hh") for a in answers}
 
 
 def test_an_angle_that_never_occurred_is_a_reason(fitted: Any) -> None:
@@ -236,13 +249,12 @@ def test_groups_are_held_out_whole_and_counted(chips: Any) -> None:
     groups = [f"scene {i // 3}" for i in range(90)]
     made = MultiInputClassifier(INPUTS, replace(TINY, members=1, epochs=1))
     made.fit(chips, "label", groups=groups)
-    held = made.held_out_
+    kept = made.held_out_.kept()
     promise = made.model.certificate.promises[0]
-    assert (promise.unit, promise.n) == ("groups", len(np.unique(held.units)))
+    assert (promise.unit, promise.n) == ("groups", len(np.unique(kept.units)))
     assert made.model.certificate.method == "held-out"
-    inside = set(held.units)
-    outside = set(np.delete(made.report.units, held.rows))
-    assert not inside & outside
+    outside = np.delete(made.report.units, kept.rows)
+    assert not set(kept.units) & set(outside)
 
 
 def test_negatives_are_learned_from_and_promised_about() -> None:
@@ -307,6 +319,11 @@ def test_a_network_of_columns_alone() -> None:
         made.fit(data, (x > 0).astype(int))
     answers = made.predict({"x": [2.0, -2.0]})
     assert answers.class_scores.argmax(axis=1).tolist() == [1, 0]
+    found, unreadable = made.evaluate({"x": [2.0, -2.0]}, ["1", "0"], {"far": {"x": [90.0]}})
+    assert (found.overall.recall.k, found.unknown[0].accepted.n, unreadable) == (2, 1, ())
+    assert found.unknown[0].auroc == 1.0
+    with pytest.raises(InvalidParameterError, match="The 'y' parameter must be a column or labels"):
+        made.evaluate({"x": [2.0, -2.0]})  # it was fitted with labels, not with a column
 
 
 @pytest.mark.parametrize(
@@ -314,7 +331,7 @@ def test_a_network_of_columns_alone() -> None:
     [
         (["a"] * 90, "must have two classes. Got a"),
         (["a", "b", "c"] * 30, "must have two classes"),
-        (["a"] * 89 + ["b"], "At least 2 are needed"),
+        (["a"] * 89 + ["b"], "At least 3 are needed"),
         (["a"] * 3, "There must be labels for 90 rows"),
     ],
 )

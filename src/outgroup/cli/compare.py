@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outgroup.cli import options, several
+from outgroup.cli import inputs as several_inputs
+from outgroup.cli import inputs_figures, options, several
 from outgroup.cli.output import errors, print_json, results, table, tell_left_out
 from outgroup.errors import InvalidParameterError
 
@@ -45,10 +46,20 @@ def compare(
     ] = None,
     seed: options.Seed = 0,
     no_cache: options.NoCache = False,
+    inputs: options.InputsFile = None,
     json: options.Json = False,
 ) -> None:
     """Measure strategies by unknowns that they have not seen, and say which is best."""
     from outgroup.classifier import ImageClassifier
+
+    if inputs is not None:
+        several_inputs.refuse_pool(pool)
+        if plot is not None:
+            raise InvalidParameterError(
+                f"The '--plot' parameter must be left out with --inputs. Got {plot} instead."
+            )
+        inputs_figures.compare_inputs(data, inputs, other, strategy or None, seed, json)
+        return
 
     if plot is not None:
         options.check_writable(plot, "--plot")

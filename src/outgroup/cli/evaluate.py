@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from outgroup.cli import options, several
+from outgroup.cli import inputs_figures, options, several
 from outgroup.cli.output import print_json, results, table, tell_files
 
 if TYPE_CHECKING:
@@ -18,21 +18,30 @@ def evaluate(
     model: options.Model,
     known: Annotated[
         Path,
-        typer.Option(metavar="DIR|CSV", help="Labelled images, as for train.", show_default=False),
+        typer.Option(
+            metavar="DIR|CSV",
+            help="Labelled images, as for train; for a model with several inputs, a table.",
+            show_default=False,
+        ),
     ],
     unknown: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="DIR", help="Images that are none of the classes; each sub-folder is a row."
+            metavar="DIR",
+            help="Images that are none of the classes; each sub-folder is a row. For a model with "
+            "several inputs, tables.",
         ),
     ] = None,
     json: options.Json = False,
 ) -> None:
     """Measure a model on images that it has not seen. Exit code 3 if some could not be read."""
     from outgroup.classifier import ImageClassifier
+    from outgroup.inputs.files import is_inputs_file
 
-    classifier = ImageClassifier.load(model)
-    found, unreadable = classifier.evaluate(known, unknown or [])
+    if is_inputs_file(model):
+        found, unreadable = inputs_figures.evaluate_rows(model, known, unknown or [])
+    else:
+        found, unreadable = ImageClassifier.load(model).evaluate(known, unknown or [])
     if json:
         listed = [{"path": file.path, "reason": file.reason} for file in unreadable]
         print_json({**found.to_dict(), "unreadable": listed})

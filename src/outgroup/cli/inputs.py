@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,39 @@ from outgroup.cli.output import print_json, printable, results, table, tell_file
 from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from outgroup.inputs import InputsPrediction, MultiInputClassifier
+    from outgroup.inputs import Inputs, InputsPrediction, MultiInputClassifier
     from outgroup.inputs.predictions import LabelInputsPrediction
 
 #: What a file of inputs may say beside the inputs themselves.
-KEYS = ("target", "preset", "label", "groups", "id", "names")
+KEYS = ("target", "preset", "negatives", "label", "groups", "id", "names")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a file of inputs says.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        "images", "table" and "fusion", as `Inputs.from_dict` takes them.
+    target, preset, negatives : str
+        As for `MultiInputClassifier`.
+    label : str
+        The column that holds the answer.
+    groups, id : str or None
+        Columns with groups, and with what rows are called.
+    names : dict of str to str
+        Names of classes by what stands in the column.
+    """
+
+    inputs: Inputs
+    target: str = "binary"
+    preset: str = "two-branch-plus"
+    negatives: str = "preset"
+    label: str = "label"
+    groups: str | None = None
+    id: str | None = None
+    names: dict[str, str] = field(default_factory=dict)
 
 
 def train_inputs(
@@ -37,9 +66,7 @@ def train_inputs(
     data : Path
         A JSON or CSV file.
     spec : Path
-        A JSON file with "images", "table" and "fusion" as `Inputs.from_dict` takes them, the column
-        "label", and if wanted "target", "preset", "groups", "id", and "names" of classes by what
-        stands in the column.
+        A JSON file; see `Spec`.
     out : Path
         The model file to write.
     other : list of Path or None
@@ -53,21 +80,14 @@ def train_inputs(
     as_json : bool
         Whether to print JSON.
     """
-    from outgroup.inputs import Inputs, MultiInputClassifier
-    from outgroup.inputs.cells import as_name
-    from outgroup.inputs.frames import as_frame
+    from outgroup.inputs import MultiInputClassifier
 
-    given = _read_spec(spec)
-    own = {key: given.pop(key) for key in KEYS if key in given}
-    inputs = Inputs.from_dict(given)
-    preset, target = own.get("preset", "two-branch-plus"), own.get("target", "binary")
-    classifier = MultiInputClassifier(inputs, preset, target, seed=seed, **budget)
-    frame = as_frame(data)
-    labels: Any = list(frame.column(own.get("label", "label")))
-    if "names" in own:
-        labels = [own["names"].get(as_name(cell), as_name(cell)) for cell in labels]
-    negatives = _joined(other) if other else None
-    classifier.fit(frame, labels, own.get("groups"), negatives, id=own.get("id"))
+    own = read_spec(spec)
+    classifier = MultiInputClassifier(
+        own.inputs, own.preset, own.target, negatives=own.negatives, seed=seed, **budget
+    )
+    negatives = joined(other) if other else None
+    classifier.fit(data, own.label, own.groups, negatives, id=own.id, names=own.names)
     classifier.save(out)
     compared = classifier.ablation() if ablation else None
     _report(classifier, out, compared, as_json)
@@ -108,7 +128,16 @@ def _columns(answer: InputsPrediction | LabelInputsPrediction, other_word: str) 
     yield from answer.odd_inputs.values()
 
 
-def _read_spec(path: Path) -> dict[str, Any]:
+def read_spec(path: Path) -> Spec:
+    """Return what a file of inputs says.
+
+    Raises
+    ------
+    InvalidParameterError
+        If it can't be read, or says what nobody asked.
+    """
+    from outgroup.inputs import Inputs
+
     try:
         given = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -125,10 +154,31 @@ def _read_spec(path: Path) -> dict[str, Any]:
             '{"images": ["band_1"], "table": ["angle"], "label": "kind"}. '
             f"Got {type(given).__name__}."
         )
-    return given
+    own = {key: given.pop(key) for key in KEYS if key in given}
+    names = own.get("names", {})
+    if not isinstance(names, dict) or not all(isinstance(name, str) for name in names.values()):
+        raise InvalidParameterError(
+            "'names' must be the names of classes by what stands in the column of labels, as in "
+            f'{{"0": "ship", "1": "iceberg"}}. Got {names!r} instead.'
+        )
+    for key in own.keys() - {"names"}:
+        if not isinstance(own[key], str):
+            raise InvalidParameterError(f"{key!r} must be a text. Got {own[key]!r} instead.")
+    return Spec(Inputs.from_dict(given), **own)
 
 
-def _joined(paths: list[Path]) -> Any:
+def refuse_pool(pool: list[Path] | None) -> None:
+    """Refuse a pool of images for a network with several inputs, and say why."""
+    if pool:
+        raise InvalidParameterError(
+            f"The '--pool' parameter must be left out with --inputs. Got {pool[0]} instead. A pool "
+            "holds images alone, and a row for such a network has all of its inputs: a random "
+            "image has no second band and no angle. Give tables of rows that are none of the "
+            'classes with --other, or let "negatives": "background" make some.'
+        )
+
+
+def joined(paths: list[Path]) -> Any:
     """Return the rows of several tables as one."""
     from outgroup.inputs.frames import Frame, as_frame
 

@@ -136,7 +136,7 @@ InputsFile = Annotated[
     typer.Option(
         "--inputs",
         metavar="JSON",
-        help="Train a network with several inputs from a table: a file that names its images, its "
+        help="A network with several inputs, from a table: a file that names its images, its "
         "columns and the label. Options for images of one input are then without effect. Needs the "
         "extra torch.",
     ),

@@ -65,11 +65,7 @@ def train(
             raise InvalidParameterError(
                 "The 'DIR|CSV' argument must be a JSON or CSV file with --inputs. Got none."
             )
-        if pool:
-            raise InvalidParameterError(
-                f"The '--pool' parameter must be left out with --inputs. Got {pool[0]}. Give "
-                "tables of rows that are none of the classes with --other."
-            )
+        several_inputs.refuse_pool(pool)
         budget = {
             "max_known_rejected": "auto" if max_known_rejected is None else max_known_rejected,
             "max_other_accepted": max_other_accepted,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,10 +107,9 @@ def ablate(
     if both is None:
         both = fit_inputs(data, inputs, preset, target, None, seed)[1]
     found = {"both": both}
-    for name in ("images", "table"):
-        found[name] = fit_inputs(
-            _part(data, name), _alone(inputs, name), preset, target, None, seed
-        )[1]
+    for name, kept in (("images", inputs.images), ("table", inputs.table)):
+        own = narrowed(data, inputs, [one.name for one in kept])
+        found[name] = fit_inputs(*own, preset, target, None, seed)[1]
     losses = {name: row_losses(one) for name, one in found.items()}
     _, unit = np.unique(both.units[known_rows(both)], return_inverse=True)
     rows = []
@@ -154,14 +154,17 @@ def figure(values: NDArray[Any], unit: NDArray[np.int64], seed: int = 0) -> Figu
     return Figure(float(np.mean(values)), float(low), float(high))
 
 
-def _alone(inputs: Inputs, which: str) -> Inputs:
-    if which == "images":
-        return Inputs(inputs.images, (), inputs.fusion)
-    return Inputs((), inputs.table)
-
-
-def _part(data: RowSet, which: str) -> RowSet:
-    cells = data.cells
-    if which == "images":
-        return replace(data, cells=replace(cells, columns=()))
-    return replace(data, cells=replace(cells, images=(), present=cells.present[:, :0]))
+def narrowed(data: RowSet, inputs: Inputs, names: Collection[str]) -> tuple[RowSet, Inputs]:
+    """Return rows and declaration with some of the inputs alone; rows are dealt as before."""
+    images = [i for i, bands in enumerate(inputs.images) if bands.name in names]
+    columns = [i for i, column in enumerate(inputs.table) if column.name in names]
+    cells = replace(
+        data.cells,
+        images=tuple(data.cells.images[i] for i in images),
+        present=data.cells.present[:, images],
+        columns=tuple(data.cells.columns[i] for i in columns),
+    )
+    own = Inputs(
+        [inputs.images[i] for i in images], [inputs.table[i] for i in columns], inputs.fusion
+    )
+    return replace(data, cells=cells), own

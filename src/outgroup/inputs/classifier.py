@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from outgroup.calibration import Budget
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.inputs.cells import as_name
 from outgroup.inputs.declarations import Inputs, check_one_of
-from outgroup.inputs.encoding import Cells, read_cells
+from outgroup.inputs.encoding import read_cells
 from outgroup.inputs.fitting import HeldOutRows, fit_inputs
-from outgroup.inputs.frames import Frame, as_frame
+from outgroup.inputs.frames import as_frame
+from outgroup.inputs.gathering import gather_rows
 from outgroup.inputs.model import InputsModel
 from outgroup.inputs.plans import PRESETS, Preset
 from outgroup.inputs.predictions import InputsPredictions
-from outgroup.inputs.rowset import RowSet, make_rowset
+from outgroup.inputs.rowset import RowSet
 from outgroup.inputs.targets import TARGETS
 from outgroup.neighbours import NEAREST
+
+if TYPE_CHECKING:
+    from outgroup.datasets import Skipped
+    from outgroup.metrics import Evaluation, LabelsEvaluation
+
+#: What negatives are made of known images; see `MultiInputClassifier`.
+NEGATIVES = ("preset", "background", "none")
+
+#: How many for each known row, where a preset makes none.
+MADE = 0.25
 
 
 class MultiInputClassifier:
@@ -39,6 +48,10 @@ class MultiInputClassifier:
         three larger networks, with all that helped (see `PRESETS`).
     target : {"binary", "multi-class", "multi-label"}, default="binary"
         What is learned: one of two classes, one of several, or any number of labels.
+    negatives : {"preset", "background", "none"}, default="preset"
+        What is made of the known images to learn "other" from: "background" empties them (their
+        border covers their middle; also tiles in another order), for one row in four; "none" makes
+        nothing; "preset" does as the preset does, and "two-branch" makes nothing.
     max_known_rejected : float or "auto", default="auto"
         Largest share of rows like the known ones that may be called other; see `Budget`.
     max_other_accepted : float or None
@@ -67,6 +80,7 @@ class MultiInputClassifier:
         preset: str | Preset = "two-branch-plus",
         target: str = "binary",
         *,
+        negatives: str = "preset",
         max_known_rejected: Any = "auto",
         max_other_accepted: float | None = None,
         confidence: float = 0.95,
@@ -85,6 +99,10 @@ class MultiInputClassifier:
                 f"The 'preset' parameter must be a name or a Preset. Got {preset!r} instead."
             )
         check_one_of("target", target, TARGETS)
+        check_one_of("negatives", negatives, NEGATIVES)
+        if negatives != "preset":
+            share = (preset.made_others or MADE) if negatives == "background" else 0.0
+            preset = replace(preset, made_others=share)
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InvalidParameterError(
                 f"The 'seed' parameter must be a whole number from 0 up. Got {seed!r} instead."
@@ -98,6 +116,8 @@ class MultiInputClassifier:
         self._data: RowSet | None = None
         self.held_out_: HeldOutRows | None = None
         self.id_: str | None = None
+        self.label_: str | None = None
+        self.names_: dict[str, str] = {}
         self.training_: dict[str, Any] = {}
 
     @property
@@ -122,6 +142,7 @@ class MultiInputClassifier:
         *,
         classes: Sequence[str] | None = None,
         id: str | None = None,
+        names: Mapping[str, str] | None = None,
     ) -> MultiInputClassifier:
         """Learn from rows.
 
@@ -140,6 +161,8 @@ class MultiInputClassifier:
             Names of the classes, where not those of the labels, and of the columns of a matrix.
         id : str or None
             A column with what the rows are called.
+        names : dict of str to str or None
+            What the classes are called, by what stands in the labels, as in ``{"1": "iceberg"}``.
 
         Raises
         ------
@@ -155,7 +178,8 @@ class MultiInputClassifier:
 
         torch_there()  # before any work is done
         self._model, self._data, self.id_ = None, None, id
-        rows = self._rows(data, y, groups, other, classes, id)
+        self.label_, self.names_ = y if isinstance(y, str) else None, dict(names or {})
+        rows = gather_rows(self.inputs, self.target, data, y, groups, other, classes, id, names)
         warn_of_leaks(self.inputs, rows)
         model, held = fit_inputs(
             rows, self.inputs, self.preset, self.target, self.budget, self.seed
@@ -208,6 +232,38 @@ class MultiInputClassifier:
         found = model.predict(cells, paths, nearest)
         return found if threshold is None else found.at(threshold)
 
+    def evaluate(
+        self, data: Any, y: Any = None, unknown: Mapping[str, Any] | Sequence[Any] = ()
+    ) -> tuple[Evaluation | LabelsEvaluation, tuple[Skipped, ...]]:
+        """Measure on rows that were not trained on.
+
+        Parameters
+        ----------
+        data : like that of `fit`
+            Labelled rows; those without a label count as unknown ones.
+        y : str, sequence of n labels, or None
+            As for `fit`; None: the column that it was fitted with.
+        unknown : dict of name to rows, or sequence of rows
+            Rows that are none of the classes, each reported by itself; files by their name.
+
+        Returns
+        -------
+        evaluation : Evaluation or LabelsEvaluation
+            As rows have one class or any number of labels.
+        unreadable : tuple of Skipped
+            Rows that could not be read, and count in no figure.
+
+        Raises
+        ------
+        InvalidDataError
+            If no known row could be read, or one has a label that is none of the classes.
+        InvalidParameterError
+            If nobody said where the labels are.
+        """
+        from outgroup.inputs.evaluating import evaluate_inputs
+
+        return evaluate_inputs(self, data, y, unknown)
+
     def ablation(self) -> Any:
         """Train again from images alone and from the table alone, and compare held-out figures.
 
@@ -250,58 +306,5 @@ class MultiInputClassifier:
         classifier._model = model
         classifier.training_ = training
         classifier.id_ = options.get("id")
+        classifier.label_, classifier.names_ = options.get("label"), options.get("names") or {}
         return classifier
-
-    def _rows(
-        self, data: Any, y: Any, groups: Any, other: Any, classes: Any, id: str | None
-    ) -> RowSet:
-        frame = as_frame(data)
-        cells = read_cells(self.inputs, frame)
-        labels = frame.column(y) if isinstance(y, str) else y
-        if labels is None or isinstance(labels, (int, float)):
-            raise InvalidParameterError(
-                f"The 'y' parameter must be a column or labels. Got {labels!r} instead."
-            )
-        labels = labels if isinstance(labels, np.ndarray) and labels.ndim == 2 else list(labels)
-        own = frame.column(groups) if isinstance(groups, str) else groups
-        paths = None if id is None else [as_name(cell) for cell in frame.column(id)]
-        if other is None:
-            return make_rowset(cells, labels, classes, self.target, own, paths)
-        more = as_frame(other)
-        cells_of_other = self._read_others(more, cells)
-        n = more.n
-        if isinstance(labels, np.ndarray):
-            labels = np.concatenate([labels, np.zeros((n, labels.shape[1]), dtype=labels.dtype)])
-        else:
-            labels = [*labels, *([None] * n)]
-        if own is not None:
-            there = groups if isinstance(groups, str) and groups in more.columns else None
-            # a group of negatives is none of the known ones, whatever it is called
-            of_other = [
-                None if as_name(cell) is None else f"other {as_name(cell)}"
-                for cell in (more.column(there) if there else [None] * n)
-            ]
-            own = [*own, *of_other]
-        if paths is not None:
-            there = id if id in more.columns else None
-            paths += [as_name(cell) for cell in (more.column(there) if there else [None] * n)]
-        return make_rowset(_joined(cells, cells_of_other), labels, classes, self.target, own, paths)
-
-    def _read_others(self, frame: Frame, cells: Cells) -> Cells:
-        sized = [
-            replace(bands, size=images.shape[2:])
-            for bands, images in zip(self.inputs.images, cells.images, strict=True)
-        ]
-        return read_cells(Inputs(sized, self.inputs.table, self.inputs.fusion), frame)
-
-
-def _joined(first: Cells, second: Cells) -> Cells:
-    return Cells(
-        tuple(np.concatenate(pair) for pair in zip(first.images, second.images, strict=True)),
-        np.concatenate([first.present, second.present]),
-        tuple(
-            (*one, *two) if isinstance(one, tuple) else np.concatenate([one, two])
-            for one, two in zip(first.columns, second.columns, strict=True)
-        ),
-        (*first.errors, *second.errors),
-    )

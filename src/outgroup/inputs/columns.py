@@ -137,13 +137,26 @@ def gaps(values: NDArray[np.float64], known: NDArray[np.float64]) -> NDArray[np.
     """
     if not len(known):
         return np.where(np.isnan(values), np.nan, 0.0)
-    k = min(3, len(known))
-    found = np.full(len(values), np.nan)
-    for row in np.flatnonzero(~np.isnan(values)):
-        at = int(np.searchsorted(known, values[row]))
-        near = known[max(at - k, 0) : at + k]
-        found[row] = np.sort(np.abs(near - values[row]))[k - 1]
-    return found
+    return distances_to_nearest(values, known, min(3, len(known)))[:, -1]
+
+
+def distances_to_nearest(
+    values: NDArray[np.float64], known: NDArray[np.float64], k: int
+) -> NDArray[np.float64]:
+    """Return how far numbers (n,) are from the k nearest of sorted ones (m,), nearest first.
+
+    Examples
+    --------
+    >>> distances_to_nearest(np.array([2.0, 9.0]), np.array([1.0, 2.0, 3.0, 4.0]), 2)
+    array([[0., 1.],
+           [5., 6.]])
+    """
+    beside = np.searchsorted(known, values)[:, np.newaxis] + np.arange(-k, k)
+    there = (beside >= 0) & (beside < len(known))
+    near = known[np.clip(beside, 0, len(known) - 1)]
+    distances = np.where(there, np.abs(near - values[:, np.newaxis]), np.inf)
+    found: NDArray[np.float64] = np.sort(distances, axis=1)[:, :k]
+    return np.where(np.isnan(values)[:, np.newaxis], np.nan, found)
 
 
 def surprises(values: Sequence[str | None], counts: Mapping[str, int]) -> NDArray[np.float64]:

@@ -168,14 +168,26 @@ class Encoder:
         }
 
 
-def fit_encoder(inputs: Inputs, cells: Cells) -> Encoder:
-    """Learn scalings and codes from training rows."""
+def fit_encoder(inputs: Inputs, cells: Cells, known: NDArray[np.bool_] | None = None) -> Encoder:
+    """Learn scalings and codes from training rows.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        What was declared, every size stated.
+    cells : Cells
+        Training rows.
+    known : ndarray of shape (n,), bool, or None
+        Which rows say what is usual of pixels and numbers, since negatives may be anything; None:
+        all.
+    """
+    usual = np.ones(len(cells), dtype=bool) if known is None else known
     scalings = [
-        fit_scaling(bands.scaling, images[there])
+        fit_scaling(bands.scaling, images[there & usual])
         for bands, images, there in zip(inputs.images, cells.images, cells.present.T, strict=True)
     ]
     codes: list[Code] = [
-        fit_number(one.name, values, one.missing == "indicator")
+        fit_number(one.name, values[usual], one.missing == "indicator")
         if isinstance(one, Numeric)
         else fit_name(one.name, values)
         for one, values in zip(inputs.table, cells.columns, strict=True)

@@ -32,6 +32,7 @@ from outgroup.calibration import Budget
 from outgroup.errors import ModelFileError
 from outgroup.inputs.cells import MAX_NUMBERS
 from outgroup.inputs.columns import NameCode
+from outgroup.inputs.contrast import Contrast
 from outgroup.inputs.encoding import Cells, Encoder, encoder_from_dict
 from outgroup.inputs.graph import Networks
 from outgroup.inputs.model import InputsModel
@@ -56,7 +57,13 @@ def save_inputs(classifier: MultiInputClassifier, path: str | os.PathLike[str]) 
     """
     path = Path(path)
     model, budget = classifier.model, classifier.budget
-    options = {**asdict(budget), "seed": classifier.seed, "id": classifier.id_}
+    options = {
+        **asdict(budget),
+        "seed": classifier.seed,
+        "id": classifier.id_,
+        "label": classifier.label_,
+        "names": classifier.names_,
+    }
     described, arrays = _flatten(model)
     manifest = {
         "format": FORMAT,
@@ -111,6 +118,9 @@ def load_inputs(
             compare_golden(manifest["golden"], _golden(model))
         info = training(manifest["training"])
         options = info.options
+        names = options.get("names") or {}
+        if not all(isinstance(text, str) for text in (*names, *names.values())):
+            raise ValueError("'names' is not what it must be")
         given = {key: options[key] for key in ("max_known_rejected", "max_other_accepted")}
         budget = Budget(**given, confidence=options["confidence"])
         kept = {key: value for key, value in info.to_dict().items() if key != "options"}
@@ -145,8 +155,17 @@ def _flatten(model: InputsModel) -> tuple[dict[str, Any], Arrays]:
             counts.append(known if isinstance(known, dict) else None)
             if not isinstance(known, dict):
                 arrays[f"scorers.{i}.column.{j}"] = known
+        for name, contrast in scorer.contrasts.items():
+            arrays[f"scorers.{i}.contrast.{name}"] = np.stack([contrast.centre, contrast.spread])
         tails = {name: asdict(tail) for name, tail in scorer.tails.items()}
-        scorers.append({"detectors": detectors, "counts": counts, "tails": tails})
+        scorers.append(
+            {
+                "detectors": detectors,
+                "contrasts": list(scorer.contrasts),
+                "counts": counts,
+                "tails": tails,
+            }
+        )
     reasons = None
     if model.reasons is not None:
         reasons, own = flatten_reasons(model.reasons)
@@ -226,7 +245,13 @@ def _build_scorer(described: Mapping[str, Any], arrays: Arrays, i: int) -> Score
         if len(quantiles) != len(SHARES) or list(quantiles) != sorted(quantiles) or excess <= 0:
             raise ValueError("'tails' is not what it must be")
         tails[name] = Tail(quantiles, excess)
-    return Scorer(detectors, tuple(columns), tails)
+    contrasts = {}
+    for name in described["contrasts"]:
+        both = arrays[f"scorers.{i}.contrast.{name}"]
+        if both.ndim != 2 or len(both) != 2 or not np.isfinite(both).all() or (both[1] <= 0).any():
+            raise ValueError("'contrasts' is not what it must be")
+        contrasts[name] = Contrast(both[0], both[1])
+    return Scorer(detectors, contrasts, tuple(columns), tails)
 
 
 def _pair(value: Any, what: str) -> tuple[float, float]:

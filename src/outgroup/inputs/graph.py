@@ -27,6 +27,10 @@ class Answer(NamedTuple):
     fused: NDArray[np.float32]
     branches: tuple[NDArray[np.float32], ...]
 
+    def take(self, rows: NDArray[np.int64]) -> Answer:
+        """Return what is said of some of the rows."""
+        return Answer(self.logits[rows], self.fused[rows], tuple(b[rows] for b in self.branches))
+
 
 class Networks:
     """Trained networks of one plan in one ONNX graph.

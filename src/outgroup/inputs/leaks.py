@@ -13,6 +13,7 @@ from outgroup.binomial import interval
 from outgroup.calibration import assign_folds
 from outgroup.calibration.certificate import percent
 from outgroup.errors import DataWarning
+from outgroup.inputs.columns import distances_to_nearest
 from outgroup.inputs.declarations import Inputs
 from outgroup.inputs.rowset import RowSet
 
@@ -135,14 +136,11 @@ def _right(
         votes = np.concatenate(
             [np.zeros((1, n_classes)), np.cumsum(np.eye(n_classes)[classes], axis=0)]
         )
-        for row in test:
-            at = int(np.searchsorted(known, values[row]))
-            near = known[max(at - NEIGHBOURS, 0) : at + NEIGHBOURS]
-            distances = np.sort(np.abs(near - values[row]))
-            reach = distances[min(NEIGHBOURS, len(distances)) - 1]
-            first = np.searchsorted(known, values[row] - reach, side="left")
-            last = np.searchsorted(known, values[row] + reach, side="right")
-            right[row] = np.argmax(votes[last] - votes[first]) == y[row]
+        nearest = distances_to_nearest(values[test], known, min(NEIGHBOURS, len(known)))
+        reach = nearest[:, -1]
+        first = np.searchsorted(known, values[test] - reach, side="left")
+        last = np.searchsorted(known, values[test] + reach, side="right")
+        right[test] = np.argmax(votes[last] - votes[first], axis=1) == y[test]
     return right
 
 

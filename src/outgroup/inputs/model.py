@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration import Certificate
 from outgroup.inputs.encoding import Cells, Encoder
-from outgroup.inputs.graph import Networks
-from outgroup.inputs.oddities import explain_inputs, score_inputs
+from outgroup.inputs.graph import Answer, Networks
+from outgroup.inputs.oddities import empty_images, explain_inputs, score_inputs
 from outgroup.inputs.plans import Plan
 from outgroup.inputs.predictions import InputsPredictions
-from outgroup.inputs.scoring import Scorer, features_of
+from outgroup.inputs.scoring import Features, Scorer, features_of
 from outgroup.inputs.tails import Parts, together
 from outgroup.inputs.targets import Target
 from outgroup.multilabel import LabelPredictions
@@ -105,7 +105,9 @@ class InputsModel:
             probabilities[at], other[at], embedded, parts = self.score(there)
             found = score_inputs(parts, self.encoder)
             inputs = {name: _spread(values, at, len(cells)) for name, values in found.items()}
-            sentences = explain_inputs(found, self.beyond, there, self.encoder, self.ranges)
+            sentences = explain_inputs(
+                found, self.beyond, there, self.encoder, self.ranges, empty_images(parts)
+            )
             by_row = dict(zip(at.tolist(), sentences, strict=True))
             odd = tuple(by_row.get(row, {}) for row in range(len(cells)))
             embedded = _spread(embedded, at, len(cells))
@@ -130,36 +132,56 @@ class InputsModel:
         )
         return InputsPredictions(answers, inputs, odd)
 
-    def score(
-        self, cells: Cells
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[Any], Parts]:
+    def score(self, cells: Cells) -> Said:
         """Return probabilities, other-scores, embeddings and the parts in nats of readable rows.
 
         Each is the mean over the networks, but for the embeddings, which stand side by side.
         """
         rows = self.encoder.encode(cells)
         features = features_of(cells, rows, self.encoder, self.plan)
-        probabilities, others, all_parts, embedded = [], [], [], []
-        for answer, scorer in zip(self.networks.run(rows), self.scorers, strict=True):
-            raw = scorer.parts(answer, features, self.encoder, self.plan, self.target)
-            parts = scorer.surprises(raw)
-            probabilities.append(self.target.probabilities(answer.logits))
-            others.append(combined(parts, self.target))
-            all_parts.append(parts)
-            embedded.append(unit(answer.fused))
-        means = {
-            name: np.mean([parts[name] for parts in all_parts], axis=0) for name in all_parts[0]
-        }
-        return (
-            np.mean(probabilities, axis=0),
-            np.mean(others, axis=0),
-            np.concatenate(embedded, axis=1),
-            means,
-        )
+        answers = self.networks.run(rows)
+        return answered(answers, features, self.scorers, self.encoder, self.plan, self.target)
 
     def _percentiles(self, other: NDArray[np.float64]) -> NDArray[np.float64]:
         below = np.searchsorted(np.sort(self.known_scores), other, side="left")
         return np.where(np.isnan(other), np.nan, 100.0 * below / max(len(self.known_scores), 1))
+
+
+class Said(NamedTuple):
+    """What networks say of n rows together.
+
+    `probabilities` is (n, K), `other` (n,) or, for several labels, (n, K), `embedded` (n, d), and
+    `parts` are in nats.
+    """
+
+    probabilities: NDArray[np.float64]
+    other: NDArray[np.float64]
+    embedded: NDArray[np.float64]
+    parts: Parts
+
+
+def answered(
+    answers: Sequence[Answer],
+    features: Features,
+    scorers: Sequence[Scorer],
+    encoder: Encoder,
+    plan: Plan,
+    target: Target,
+) -> Said:
+    """Return what networks say together, each with its scorer.
+
+    It is the same for new rows as for those that are kept to choose the threshold from.
+    """
+    all_parts = [
+        scorer.surprises(scorer.parts(answer, features, encoder, plan, target))
+        for answer, scorer in zip(answers, scorers, strict=True)
+    ]
+    return Said(
+        np.mean([target.probabilities(answer.logits) for answer in answers], axis=0),
+        np.mean([combined(parts, target) for parts in all_parts], axis=0),
+        np.concatenate([unit(answer.fused) for answer in answers], axis=1),
+        {name: np.mean([parts[name] for parts in all_parts], axis=0) for name in all_parts[0]},
+    )
 
 
 def combined(parts: Parts, target: Target) -> NDArray[np.float64]:

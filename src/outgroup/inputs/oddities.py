@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from outgroup.reasons.reasons import reached_by
 
 #: An input is odd if it is odder than this share of known rows that were held out.
 ODDER_THAN = 0.99
+
+#: The same in nats.
+LEAST = -math.log(1.0 - ODDER_THAN)
 
 
 def score_inputs(parts: Parts, encoder: Encoder) -> Parts:
@@ -35,13 +39,27 @@ def score_inputs(parts: Parts, encoder: Encoder) -> Parts:
 
 
 #: Parts that look at one input.
-KINDS = ("image", "branch", "column")
+KINDS = ("image", "branch", "contrast", "column")
 
 
 def limits(scores: Parts) -> dict[str, float]:
-    """Return beyond what each input is odd, from known rows that were held out."""
+    """Return beyond what each input is odd, from known rows that were held out.
+
+    Of few rows the oddest is not odder than 99 %: then it is what their distribution says.
+    """
     return {
-        name: reached_by(values[~np.isnan(values)], ODDER_THAN) for name, values in scores.items()
+        name: max(reached_by(values[~np.isnan(values)], ODDER_THAN), LEAST)
+        for name, values in scores.items()
+    }
+
+
+def empty_images(parts: Parts) -> dict[str, NDArray[np.bool_]]:
+    """Return of each image input in which rows less stands out than in 99 % of known ones."""
+    kind = "contrast:"
+    return {
+        name.removeprefix(kind): values > LEAST
+        for name, values in parts.items()
+        if name.startswith(kind)
     }
 
 
@@ -51,6 +69,7 @@ def explain_inputs(
     cells: Cells,
     encoder: Encoder,
     ranges: dict[str, tuple[float, float]],
+    empty: dict[str, NDArray[np.bool_]],
 ) -> tuple[dict[str, str], ...]:
     """Say of each row which of its inputs are odd.
 
@@ -66,15 +85,20 @@ def explain_inputs(
         Names the inputs.
     ranges : dict of str to (float, float)
         Least and largest number of training in each column of numbers.
+    empty : dict of str to ndarray of shape (n,), bool
+        What `empty_images` returned.
     """
     found: list[dict[str, str]] = [{} for _ in range(len(cells))]
     for i, bands in enumerate(encoder.inputs.images):
         name = bands.name
         _missing(found, name, ~cells.present[:, i], encoder)
         for row in np.flatnonzero(_over(scores, name, beyond)).tolist():
-            found[row][name] = (
-                f"{name} is unlike the images of training: odder than 99 % of known ones"
-            )
+            if name in empty and empty[name][row]:
+                found[row][name] = f"nothing stands out in {name} as it does in 99 % of known ones"
+            else:
+                found[row][name] = (
+                    f"{name} is unlike the images of training: odder than 99 % of known ones"
+                )
     for code, values in zip(encoder.codes, cells.columns, strict=True):
         name = code.name
         if isinstance(code, NameCode):

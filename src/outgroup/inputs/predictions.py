@@ -21,9 +21,8 @@ class InputsPrediction(Prediction):
     Parameters
     ----------
     input_scores : dict of str to (float or None)
-        How odd each input is, in nats: minus the logarithm of the share of known rows, which were
-        held out, with an odder one; 0.7 is typical, 4.6 one in a hundred. None for one that is
-        missing.
+        How odd each input is, in nats: minus the logarithm of the share of known rows with an
+        odder one; 0.7 is typical, 4.6 one in a hundred. None for one that is missing.
     odd_inputs : dict of str to str
         A sentence about each input that is odder than in 99 % of these rows, such as an angle that
         never occurred. An odd input alone does not make a row other.

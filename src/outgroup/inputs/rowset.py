@@ -142,7 +142,7 @@ def make_rowset(
     Raises
     ------
     InvalidDataError
-        If lengths differ, nothing is left, a class has fewer than two units, or the number of
+        If lengths differ, nothing is left, a class has fewer than three units, or the number of
         classes does not suit the target.
     """
     n = len(cells)
@@ -212,9 +212,9 @@ def _check_classes(found: RowSet) -> None:
     for k, name in enumerate(found.classes):
         rows = found.Y[:, k] == 1 if found.Y.ndim == 2 else k == found.Y
         n_units = len(np.unique(found.units[rows]))
-        if n_units < 2:
+        if n_units < 3:
             raise InvalidDataError(
                 f"Class {name!r} has {n_units} different rows or groups that can be read. At least "
-                "2 are needed to hold one out, and some 30 for a good model: add rows, or leave "
-                "the class out."
+                "3 are needed to learn from one and hold two out, and some 30 for a good model: "
+                "add rows, or leave the class out."
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from outgroup.detectors.base import FeatureDetector
 from outgroup.detectors.mahalanobis_raw import MahalanobisRaw
 from outgroup.inputs.columns import gaps, surprises
+from outgroup.inputs.contrast import Contrast, describe_contrast, fit_contrast
 from outgroup.inputs.encoding import Cells, Encoder, Rows
 from outgroup.inputs.graph import Answer
 from outgroup.inputs.plans import Plan
@@ -29,9 +30,24 @@ class Features:
     """What is scored of n rows, by name, beside what one network says."""
 
     statistics: dict[str, NDArray[np.float64]]
+    contrasts: dict[str, NDArray[np.float64]]
     columns: tuple[Any, ...]
     present: dict[str, NDArray[np.bool_]]
     whole: NDArray[np.bool_]
+
+    def take(self, rows: NDArray[np.int64]) -> Features:
+        """Return those of some of the rows."""
+        columns = tuple(
+            tuple(column[i] for i in rows) if isinstance(column, tuple) else column[rows]
+            for column in self.columns
+        )
+        return Features(
+            {name: values[rows] for name, values in self.statistics.items()},
+            {name: values[rows] for name, values in self.contrasts.items()},
+            columns,
+            {name: there[rows] for name, there in self.present.items()},
+            self.whole[rows],
+        )
 
 
 @dataclass(eq=False)
@@ -40,15 +56,18 @@ class Scorer:
 
     Each part is a distance to what the training rows of this network were like: Mahalanobis
     distances of the last hidden layer, of the pooled maps of each branch, and of statistics of each
-    image; the gap between a number and those of training; the surprise of a name. Where networks
+    image; whether anything stands out in each image, and in any of them (`Contrast`); the gap
+    between a number and those of training; the surprise of a name. Where networks
     have one output a class, the largest logit counts too, and where there were negatives, made or
-    given, the output that says known or other. Each part becomes a surprise in nats by the known
-    rows that were held out (see `Tail`), and `together` joins them.
+    given, the output that says known or other. Each part becomes a surprise in nats among
+    known rows (see `Tail`), and `together` joins them.
 
     Parameters
     ----------
     detectors : dict of str to FeatureDetector
         Fitted, by the name of their part.
+    contrasts : dict of str to Contrast
+        Of each image input.
     columns : tuple of (ndarray or dict)
         Of each table column the different numbers of training, sorted, or how often each name was.
     tails : dict of str to Tail
@@ -56,6 +75,7 @@ class Scorer:
     """
 
     detectors: dict[str, FeatureDetector]
+    contrasts: dict[str, Contrast]
     columns: tuple[Any, ...]
     tails: dict[str, Tail]
 
@@ -70,6 +90,11 @@ class Scorer:
             there = features.present.get(name)
             if there is not None:
                 found[name][~there] = np.nan
+        for name, contrast in self.contrasts.items():
+            flat = contrast.other_score(features.contrasts[name])
+            found[f"contrast:{name}"] = np.where(features.present[f"image:{name}"], flat, np.nan)
+        if len(self.contrasts) > 1:  # nothing in any of them
+            found["contrast"] = np.min([found[f"contrast:{name}"] for name in self.contrasts], 0)
         for code, known, values in zip(encoder.codes, self.columns, features.columns, strict=True):
             name = f"column:{code.name}"
             if isinstance(known, dict):
@@ -89,9 +114,9 @@ class Scorer:
                 found[name] = np.where(features.whole, found[name], np.nan)
         return found
 
-    def learn_tails(self, held_out: Parts) -> None:
-        """Learn how each part is spread over known rows that were held out."""
-        for name, scores in held_out.items():
+    def learn_tails(self, known: Parts) -> None:
+        """Learn how each part is spread over known rows."""
+        for name, scores in known.items():
             self.tails[name] = fit_tail(scores[~np.isnan(scores)])
 
     def surprises(self, parts: Parts) -> Parts:
@@ -106,11 +131,14 @@ def features_of(cells: Cells, rows: Rows, encoder: Encoder, plan: Plan) -> Featu
         f"image:{name}": describe_images(images)
         for name, images in zip(names, rows.images, strict=True)
     }
+    contrasts = {
+        name: describe_contrast(images) for name, images in zip(names, rows.images, strict=True)
+    }
     present = {f"image:{name}": cells.present[:, i] for i, name in enumerate(names)}
     for branch in plan.branches:
         there = np.asarray(cells.present[:, list(branch.sources)].all(axis=1))
         present[f"branch:{branch.name}"] = there
-    return Features(statistics, cells.columns, present, encoder.whole(cells))
+    return Features(statistics, contrasts, cells.columns, present, encoder.whole(cells))
 
 
 def embeddings(answer: Answer, features: Features, plan: Plan) -> dict[str, NDArray[Any]]:
@@ -124,6 +152,7 @@ def embeddings(answer: Answer, features: Features, plan: Plan) -> dict[str, NDAr
 def fit_scorer(
     answer: Answer,
     features: Features,
+    images: Sequence[NDArray[np.float32]],
     encoder: Encoder,
     plan: Plan,
     y: NDArray[np.int64],
@@ -135,6 +164,8 @@ def fit_scorer(
     ----------
     answer, features : Answer, Features
         Of these rows.
+    images : sequence of ndarray of shape (n, C, H, W), float32
+        Theirs, scaled.
     encoder, plan : Encoder, Plan
         Of the network.
     y : ndarray of shape (n,), int64
@@ -153,4 +184,9 @@ def fit_scorer(
         else np.unique(values[~np.isnan(values)])
         for values in features.columns
     )
-    return Scorer(detectors, columns, {})
+    contrasts = {}
+    for bands, own in zip(encoder.inputs.images, images, strict=True):
+        there = features.present[f"image:{bands.name}"]
+        if there.any():
+            contrasts[bands.name] = fit_contrast(own[there])
+    return Scorer(detectors, contrasts, columns, {})

@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-#: Scores of rows by the name of the part: "fused", "branch:...", "image:...", "column:...",
-#: "confidence", "gate"; and "label:..." of each label.
+#: Scores of rows by the name of the part: "fused", "branch:...", "image:...", "contrast:...",
+#: "contrast" of all images, "column:...", "confidence", "gate"; and "label:..." of each label.
 Parts = dict[str, NDArray[np.float64]]
 
 #: Shares of known scores below the quantiles that are kept; the tail begins at the last.
 SHARES = np.arange(0.0, 0.91, 0.05)
+
+#: Scores in the tail that the scores before it count as, when its mean is estimated.
+PRIOR = 5
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Tail:
     --------
     >>> tail = fit_tail(np.arange(100.0))
     >>> tail.nats(np.array([-5.0, 49.5, 89.1, 150.0])).round(2)
-    array([ 0.  ,  0.69,  2.3 , 13.58])
+    array([0.  , 0.69, 2.3 , 7.46])
     """
 
     quantiles: tuple[float, ...]
@@ -60,8 +63,10 @@ def fit_tail(scores: NDArray[np.float64]) -> Tail:
     last = quantiles[-1]
     beyond = scores[scores > last] - last
     middle = float(np.interp(0.5, SHARES, quantiles))
-    # an exponential tail with as many scores between the median and here would have this mean
-    excess = float(beyond.mean()) if len(beyond) else (float(last) - middle) / np.log(5.0)
+    # an exponential tail with as many scores between the median and here would have this mean; it
+    # counts as much as a few scores, which is all that there is beyond in a small set
+    usual = (float(last) - middle) / np.log(5.0)
+    excess = float(beyond.sum() + PRIOR * usual) / (len(beyond) + PRIOR)
     least = 1e-6 * max(1.0, abs(float(last)))
     return Tail(tuple(quantiles.tolist()), max(excess, least))
 
