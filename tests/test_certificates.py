@@ -50,12 +50,12 @@ def test_promises_of_out_of_fold_scores_hold_for_the_final_model(name: str) -> N
         data = TrainingSet(draw(kinds), np.where(kinds < 3, kinds, -1), ("a", "b", "c"))
         fixed = STRATEGIES.get(name).fixed_threshold is not None  # keeps what it happens to keep
         model = fit_model(data, STRATEGIES.get(name)(), Budget() if fixed else Budget(0.05))
-        fresh = model.predict(draw(np.arange(20_000) % 3)).other_score
+        fresh = model.predict(draw(np.arange(8_000) % 3)).other_score
         rejected = (fresh > model.threshold).mean()
         broken += rejected > model.certificate.promises[0].bound
         kept.append(1 - rejected)
         if negatives:
-            fresh = model.predict(draw(3 + np.arange(20_000) % 4)).other_score
+            fresh = model.predict(draw(3 + np.arange(8_000) % 4)).other_score
             accepted = (fresh <= model.threshold).mean()
             broken_others += accepted > model.certificate.promises[1].bound
             of_others += 1
