@@ -8,8 +8,9 @@ Run from the root of the repository on a quiet machine, a quarter of an hour on 
 
     python benchmarks/comparing.py ZOO
 
-which writes ``benchmarks/results/comparing.json`` anew after each figure. The processor
-time beside the time tells what a busy machine has added.
+which writes ``benchmarks/results/comparing.json`` anew after each figure; ``--document`` puts them
+into ``docs/choosing.md``, and does nothing else. The processor time beside the time tells what a busy
+machine has added.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from outgroup.selection.lineup import AUTO_LINEUP
 from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "comparing.json"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "choosing.md"
+START, END = "<!-- comparing:start -->\n", "<!-- comparing:end -->"
 N_CLASSES, SIZES = 50, (5_000, 10_000, 20_000)
 DIMENSIONS = {"last": 1280, "second_last": 320, "logits": 1000}
 
@@ -70,13 +73,45 @@ def one(data: TrainingSet, lineup: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Return the figures as Markdown."""
+    lines = [
+        "| images | compared | classes | ways | seconds | memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in results.items():
+        ways = "those of `auto`" if name == "auto" else "all"
+        lines.append(
+            f"| {row['n']:,} | {row['n_compared']:,} | {row['classes']} | {ways} "
+            f"| {row['seconds']:.0f} | {row['peak_mb'] / 1e3:.1f} GB |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def write_document() -> None:
+    """Put the last result between the marks."""
+    results = json.loads(RESULTS.read_text("utf-8"))["results"]
+    before, rest = DOCUMENT.read_text("utf-8").split(START)
+    text = before + START + table(results) + END + rest.split(END)[1]
+    DOCUMENT.write_text(text, "utf-8")
+
+
 def main() -> None:
     """Start a process for each figure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path)
+    parser.add_argument("zoo", type=Path, nargs="?")
+    parser.add_argument("--document", action="store_true")
+    parser.add_argument(
+        "--go-on", action="store_true", help="keep the figures of a run that was cut off"
+    )
     parser.add_argument("--only", help="compare once here: 'auto', 'all' or a number of rows")
     parser.add_argument("--arrays", type=Path, help="embeddings that an outer process has kept")
     arguments = parser.parse_args()
+    if arguments.document:
+        write_document()
+        return
+    if arguments.zoo is None:
+        parser.error("give the folder of the zoo")
     if arguments.only is not None:
         if arguments.only in ("auto", "all"):
             with np.load(arguments.arrays) as kept:
@@ -91,11 +126,15 @@ def main() -> None:
         print(json.dumps(one(data, lineup)))
         return
     found: dict[str, Any] = {"machine": machine(), "versions": versions(), "results": {}}
+    if arguments.go_on:
+        found = json.loads(RESULTS.read_text("utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         zoo = Embedded.load(arguments.zoo, ("train", "other_near", "pool"))
         arrays = Path(folder) / "zoo.npz"
         np.savez(arrays, part=zoo.part, kind=zoo.kind, **zoo.layers)
         for only in ("auto", "all", *map(str, SIZES)):
+            if only in found["results"]:
+                continue
             command = [sys.executable, __file__, str(arguments.zoo), "--only", only]
             print(only, "...", flush=True)
             done = subprocess.run(

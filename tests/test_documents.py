@@ -133,6 +133,18 @@ def test_what_is_said_of_choosing_is_what_was_measured(monkeypatch: pytest.Monke
         assert names["START"] + section + names["END"] in document.read_text("utf-8")
 
 
+def test_what_is_said_of_the_cost_of_comparing_is_what_was_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = ROOT / "benchmarks" / "comparing.py"
+    if not path.exists():
+        pytest.skip("the benchmarks are not part of a source distribution")
+    monkeypatch.syspath_prepend(str(path.parent))
+    names = runpy.run_path(str(path))
+    table = names["table"](json.loads(names["RESULTS"].read_text("utf-8"))["results"])
+    assert names["START"] + table + names["END"] in names["DOCUMENT"].read_text("utf-8")
+
+
 def test_the_numbers_of_the_guide_to_large_pools_are_those_of_the_result(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
