@@ -9,8 +9,8 @@ Run from the root of the repository on a quiet machine, a quarter of an hour on 
     python benchmarks/comparing.py ZOO
 
 which writes ``benchmarks/results/comparing.json`` anew after each figure; ``--document`` puts them
-into ``docs/choosing.md``, and does nothing else. The processor time beside the time tells what a busy
-machine has added.
+into ``docs/choosing.md``, and does nothing else. The processor time beside the time tells what a
+busy machine has added.
 """
 
 from __future__ import annotations
