@@ -90,18 +90,24 @@ def one_data_set(cell: Cell, rng: np.random.Generator) -> dict[str, float] | Non
     if negatives:
         X = np.vstack([X, world.others(2 * n)])
         y = np.r_[y, np.full(2 * n, -1)]
-    data = TrainingSet({"last": X}, y, CLASSES)
+    strategy = STRATEGIES.get(name)()
+
+    def layers(rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the rows as each layer that the strategy can't do without."""
+        return dict.fromkeys({"last", *strategy.needs_layers}, rows)
+
+    data = TrainingSet(layers(X), y, CLASSES)
     try:
-        model = fit_model(data, STRATEGIES.get(name)(), Budget(max_known_rejected=budget))
+        model = fit_model(data, strategy, Budget(max_known_rejected=budget))
     except InfeasibleTargetError:
         return None
-    fresh = model.predict({"last": world.known(N_FRESH)}).other_score
+    fresh = model.predict(layers(world.known(N_FRESH))).other_score
     result = {
         "promised": model.certificate.promises[0].bound,
         "rejected": float((fresh > model.threshold).mean()),
     }
     if negatives:
-        fresh = model.predict({"last": world.others(N_FRESH)}).other_score
+        fresh = model.predict(layers(world.others(N_FRESH))).other_score
         result["promised_other"] = model.certificate.promises[1].bound
         result["accepted"] = float((fresh <= model.threshold).mean())
     return result
