@@ -22,6 +22,7 @@ from outgroup.mining import Effort, Mined, keeping, mine_embeddings
 from outgroup.model import fit_model
 from outgroup.selection import choose_strategy
 
+BY_HAND = runpy.run_path(str(Path(__file__).parents[1] / "killing_by_hand.py"))
 WORLD = runpy.run_path(str(Path(__file__).with_name("conftest.py")))
 BATCHES = 24
 
@@ -47,21 +48,6 @@ def told(found: Mined) -> dict[str, object]:
     return plain | {"threshold": found.model.threshold}
 
 
-def die_at_fsync(number: int, after: bool) -> None:
-    fsync, calls = os.fsync, 0
-
-    def counted(descriptor: int) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == number and not after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        fsync(descriptor)
-        if calls == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    os.fsync = counted
-
-
 def was_killed(folder: Path, chance: random.Random) -> bool:
     """Mine in a process of its own, and kill it; False if it came to its end before."""
     own_hand, moment = chance.random() < 0.5, chance.uniform(0, 0.6)
@@ -70,7 +56,7 @@ def was_killed(folder: Path, chance: random.Random) -> bool:
     child = os.fork()
     if child == 0:
         if own_hand:
-            die_at_fsync(number, after)
+            BY_HAND["die_at_fsync"](number, after)
         if often:  # a state after every batch
             keeping.PAUSE = 0.0
         found = told(mined(folder, folder / "state"))

@@ -19,27 +19,13 @@ from pathlib import Path
 
 from outgroup import Pool
 
+BY_HAND = runpy.run_path(str(Path(__file__).parents[1] / "killing_by_hand.py"))
 BAG = runpy.run_path(str(Path(__file__).with_name("quick_network.py")))
 
 
 def build(images: Path, path: Path, batch: int) -> None:
     pool = Pool.create(path, BAG["QuickNetwork"]())
     pool.add(BAG["incoming"](images), batch=batch, progress=False)
-
-
-def die_at_fsync(number: int, after: bool) -> None:
-    fsync, calls = os.fsync, 0
-
-    def counted(descriptor: int) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == number and not after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        fsync(descriptor)
-        if calls == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    os.fsync = counted
 
 
 def was_killed(images: Path, path: Path, chance: random.Random) -> bool:
@@ -49,7 +35,7 @@ def was_killed(images: Path, path: Path, chance: random.Random) -> bool:
     child = os.fork()
     if child == 0:
         if own_hand:
-            die_at_fsync(number, after)
+            BY_HAND["die_at_fsync"](number, after)
         build(images, path, batch)
         os._exit(0)
     if not own_hand:
