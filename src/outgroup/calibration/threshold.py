@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from outgroup.binomial import largest_k, smallest_n, upper_bound
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED, Budget
@@ -112,8 +114,20 @@ def expected_threshold(known: HeldOut, share: float) -> tuple[float, int]:
     >>> expected_threshold(HeldOut(range(99)), 0.05)
     (94.0, 4)
     """
-    k = max(0, math.floor(share * (known.n + 1) + 1e-9) - 1)
+    k = int(allowed_above(known.n, share))
     return known.lowest_threshold(k), k
+
+
+def allowed_above(n: ArrayLike, share: float) -> NDArray[np.float64]:
+    """Return how many of n units may lie above a threshold with a `share` of new ones expected.
+
+    Examples
+    --------
+    >>> allowed_above([10, 99, 399], 0.05)
+    array([ 0.,  4., 19.])
+    """
+    result: NDArray[np.float64] = np.floor(share * (np.asarray(n) + 1.0) + 1e-9) - 1.0
+    return np.maximum(0.0, result)
 
 
 def describe_threshold(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.calibration.threshold import allowed_above
+
 #: How often the known images are drawn again. The spread of so many thresholds is known to 9 %.
 N_RESAMPLES = 64
 
@@ -69,7 +71,7 @@ class Resamples:
         order = rows[np.argsort(other_score[rows], kind="stable")]
         weights = self._weights[:, order]
         from_here_on = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
-        allowed = np.maximum(0.0, np.floor(share * (from_here_on[:, 0] + 1.0) + 1e-9) - 1.0)
+        allowed = allowed_above(from_here_on[:, 0], share)
         above = np.ceil(from_here_on - weights - 1e-9)
         first = np.argmax(above <= allowed[:, np.newaxis], axis=1)
         return np.asarray(other_score[order[first]], dtype=np.float64)
