@@ -167,7 +167,7 @@ def fit_model(
     check_suits(strategy, data)
     y, known = data.y, data.y >= 0
     if rows is None:
-        rows = FoldedRows(data.features, y, deal(data, n_folds, seed))
+        rows = FoldedRows(data.features, y, deal(data, n_folds, seed), data.ungrouped)
     class_scores, held_out = (scores[: len(y)] for scores in strategy.cross_fit(rows))
     if len(held_out) > 1 and np.ptp(held_out) <= 1e-9 * np.abs(held_out).max():
         raise InvalidParameterError(

@@ -160,6 +160,14 @@ class TrainingSet:
         return np.ones(len(self.y), dtype=np.bool_) if self.promised is None else self.promised
 
     @property
+    def ungrouped(self) -> bool:
+        """Whether no two known images are of one group."""
+        if self.units is None:
+            return True
+        known = self.units[self.y >= 0]
+        return len(np.unique(known)) == len(known)
+
+    @property
     def units(self) -> NDArray[np.str_] | None:
         """What a bound counts: the group of each image, or the image itself if it has none.
 

@@ -52,7 +52,20 @@ def test_distances_by_models_without_the_row(d: int, shaped: bool) -> None:
         expected.append([mahalanobis(measured[i], m, whole) ** 2 for m in means])
     model = ClassModel.of(X, Y, SHARE, SPREAD)
     found = left_out_squares(model, X, *([measured] if shaped else []))[-1]
-    np.testing.assert_allclose(found, expected, rtol=1e-8)
+    np.testing.assert_allclose(found / model.without_one, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("d", [5, 39, 90, 400])
+def test_distances_are_those_of_models_fitted_to_one_row_less(d: int) -> None:
+    X = rows(d) * np.linspace(1, 0.1, d)
+    shrinkage = ClassModel.of(X, Y).shrinkage
+    found = left_out_squares(ClassModel.of(X, Y), X)[0]
+    expected = np.empty((40, 3))
+    for i in range(40):
+        rest = np.arange(40) != i
+        model = ClassModel.of(X[rest], Y[rest], shrinkage)
+        expected[i] = model.metric.squared(X[i : i + 1], model.means)[0]
+    assert np.median(found / expected) == pytest.approx(1.0, abs=0.005)
 
 
 def test_nothing_is_left_of_a_class_with_a_single_row() -> None:
@@ -77,8 +90,11 @@ def test_the_typical_cosine_is_that_of_models_without_the_row(d: int, kind: str)
         R = X[rest] - centre
         whole = np.linalg.inv(0.8 / 39 * R.T @ R + 0.2 * spread * np.eye(d))
         root = np.linalg.cholesky(whole)
-        origin = 0 * centre if kind == "one class" else centre
         means = within_class(X[rest & (y >= 0)], y[rest & (y >= 0)])[0]
+        # classes keep their shares in the middle of all, as a new row will find them
+        origin = X[y < 0].sum(axis=0) / 40 + sum((y == k).mean() * m for k, m in enumerate(means))
+        if kind == "one class":
+            origin = 0 * centre
         expected.append(min(cosine((X[i] - origin) @ root, (m - origin) @ root) for m in means))
     detector = WhitenedCosine(0.2).fit(X, y)
     assert detector.scale[0] == pytest.approx(np.median(expected), rel=1e-6)

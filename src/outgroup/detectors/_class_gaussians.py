@@ -31,6 +31,7 @@ class ClassGaussians(FeatureDetector):
     parameters = ("shrinkage",)
     tuned = ("shrinkage",)
     arrays = ("means", "whitening", "isotropic", "scale")
+    leaves_out = True
 
     def __init__(self, shrinkage: float | None = None) -> None:
         self.shrinkage = valid_shrinkage(shrinkage)
@@ -48,12 +49,19 @@ class ClassGaussians(FeatureDetector):
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> ClassGaussians:
         """See `FeatureDetector.fit`; without `tune` before it the shrinkage is this data's own."""
+        self.fit_left_out(X, y)
+        return self
+
+    def fit_left_out(self, X: NDArray[Any], y: NDArray[np.int64]) -> NDArray[np.float64]:
+        """See `FeatureDetector.fit_left_out`."""
         Z = self.prepared(X)
         model = ClassModel.of(Z, y, self.shrinkage_)
         self.means, self.whitening = model.means, model.metric.whitening
         self.isotropic = np.array([model.metric.isotropic])
-        self.scale = np.array([typical(np.sqrt(left_out_squares(model, Z)[0].min(axis=1)))])
-        return self
+        distances = np.sqrt(left_out_squares(model, Z)[0].min(axis=1))
+        self.scale = np.array([typical(distances)])
+        result: NDArray[np.float64] = distances / self.scale[0]
+        return result
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""

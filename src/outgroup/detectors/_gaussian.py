@@ -162,6 +162,21 @@ class ClassModel:
         counts = np.bincount(index).astype(np.float64)
         return cls(metric, means, index, counts, weight, spread, share)
 
+    @property
+    def without_one(self) -> float:
+        """By how much squared distances are smaller where sums are divided by one row less.
+
+        Of the covariance that is the part that is not shrunk, and of a distance what this part is
+        of the variance along each direction, on average over all directions.
+        """
+        d, isotropic = self.means.shape[1], self.shrinkage * self.spread
+        inverse = float((self.metric.whitening**2).sum())
+        if self.metric.isotropic:
+            inverse = d / isotropic - inverse
+        unshrunk = 1.0 - isotropic * inverse / d
+        n_free = max(float(self.counts.sum()) - len(self.means), 2.0)
+        return float(1.0 - unshrunk / n_free)
+
 
 def squared_distances(A: NDArray[np.float64], M: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the squared Euclidean distance of each row of A from each of M."""

@@ -5,9 +5,9 @@ they are: with 80 % of the rows, as an out-of-fold model has them, new rows are 
 they will be from the final model, and a threshold made of such distances lies too high. So every
 model measures how far the rows of its own are from it when they are left out, which takes no second
 model: without one row a covariance changes by a matrix of rank one (Sherman and Morrison 1950).
-Put in relation to what is typical of these, the scores of all models are on one scale. (The mean
-variance that the covariance is shrunk to, and the numbers that sums are divided by, are left as
-they are: a matter of one part in n.)
+Put in relation to what is typical of these, the scores of all models are on one scale. Where images
+have no groups they are held-out scores themselves. (The mean variance that the covariance is shrunk
+to is not that of the others alone: a matter of one part in n.)
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def left_out_squares(model: ClassModel, X: Array, *shaped: Array) -> list[Array]
             back = squares[at, own] + 2.0 * mine / others + h / others**2
             back += factor * (mine + h / others) ** 2
             without[at, own] = np.where(counts[own] > 1, back, np.inf)
-            result[block] = np.maximum(without, 0.0)
+            result[block] = model.without_one * np.maximum(without, 0.0)
     return results
 
 

@@ -56,20 +56,21 @@ def largest_products(
 
 
 def kth_distance(
-    Z: NDArray[np.float64], bank: NDArray[np.float64], k: int | float
+    Z: NDArray[np.float64], bank: NDArray[np.float64], k: int | float, own: bool = False
 ) -> NDArray[np.float64]:
     """Return 1 less the k-th largest cosine of each unit row with those of the bank.
 
     Of a share k < 1 of the bank it is the neighbour of rank ``k * (rows + 1)``; between two ranks
-    the distance is interpolated.
+    the distance is interpolated. Where the rows are the bank's `own`, each is compared with the
+    others.
     """
-    n = len(bank)
+    n = max(len(bank) - own, 1)
     rank = min(max(k if k >= 1 else round(k * (n + 1), 6), 1.0), float(n))
     below = int(rank)
     if rank == below:
-        found = largest_products(Z, bank, below)[:, 0]
+        found = largest_products(Z, bank, below, own)[:, 0]
     else:
-        nearest = largest_products(Z, bank, below + 1)
+        nearest = largest_products(Z, bank, below + 1, own)
         second = np.partition(nearest, 1, axis=1)[:, :2]
         found = second[:, 1] + (rank - below) * (second[:, 0] - second[:, 1])
     result: NDArray[np.float64] = 1.0 - found

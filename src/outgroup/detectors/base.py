@@ -85,8 +85,15 @@ class FeatureDetector(Detector):
     #: else. Without negatives such a detector does what its docstring says.
     learns_from_others: ClassVar[bool] = False
 
+    #: Whether `fit_left_out` has a closed form.
+    leaves_out: ClassVar[bool] = False
+
     def cross_fit(
-        self, X: NDArray[Any], y: NDArray[np.int64], folds: NDArray[np.int64]
+        self,
+        X: NDArray[Any],
+        y: NDArray[np.int64],
+        folds: NDArray[np.int64],
+        one_by_one: bool = False,
     ) -> NDArray[np.float64]:
         """Choose what is to be tuned, and return scores by models that have not seen the row.
 
@@ -101,15 +108,26 @@ class FeatureDetector(Detector):
             and negatives but for a detector with `learns_from_others`, are scored by the model of
             all rows that are learned from: with fewer of these every distance is larger, and what
             is other would look more so than the final model will find it.
+        one_by_one : bool, default=False
+            Whether known rows may be left out one by one instead, by a detector that `leaves_out`:
+            no two of them are of one group. A model without one row is nearly the final one, where
+            each of those without a fifth of the rows differs from it in a way of its own, for which
+            a threshold moves.
         """
-        used = (y >= 0) | ((y == OTHER) & self.learns_from_others)
+        known = y >= 0
+        used = known | ((y == OTHER) & self.learns_from_others)
         self.tune(X[used], y[used])
-        scores = np.empty(len(X))
-        for fold in np.unique(folds[used]):
-            train, held_out = used & (folds != fold), used & (folds == fold)
+        scores, final, in_folds = np.empty(len(X)), self.frozen(), used
+        if one_by_one and self.leaves_out:
+            scores[known] = final.fit_left_out(X[used], y[used])
+            in_folds = used & ~known
+        elif not used.all():
+            final.fit(X[used], y[used])
+        for fold in np.unique(folds[in_folds]):
+            train, held_out = used & (folds != fold), in_folds & (folds == fold)
             scores[held_out] = self.frozen().fit(X[train], y[train]).other_score(X[held_out])
         if not used.all():
-            scores[~used] = self.frozen().fit(X[used], y[used]).other_score(X[~used])
+            scores[~used] = final.other_score(X[~used])
         return scores
 
     def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
@@ -118,6 +136,13 @@ class FeatureDetector(Detector):
     @abstractmethod
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> FeatureDetector:
         """Learn from rows (n, d) and their class indices (n,), -1 only if `learns_from_others`."""
+
+    def fit_left_out(self, X: NDArray[Any], y: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Fit, and return the scores (n_known,) of known rows, each by a model without the row.
+
+        Only for a detector that `leaves_out`.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:

@@ -41,6 +41,7 @@ class KNearestNeighbours(FeatureDetector):
     parameters = ("k",)
     tuned = ("k",)
     arrays = ("known",)
+    leaves_out = True
 
     def __init__(self, k: int | float = 5) -> None:
         self.k = self.k_ = valid_rank("k", k)
@@ -58,6 +59,11 @@ class KNearestNeighbours(FeatureDetector):
         """See `FeatureDetector.fit`; the classes play no part."""
         self.known = self.prepared(X)
         return self
+
+    def fit_left_out(self, X: NDArray[Any], y: NDArray[np.int64]) -> NDArray[np.float64]:
+        """See `FeatureDetector.fit_left_out`."""
+        self.fit(X, y)
+        return kth_distance(self.known, self.known, self.k_, own=True)
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""

@@ -44,6 +44,7 @@ class NeighbourRatio(FeatureDetector):
     summary = "cosine distance to the k-th nearest known image against that to a negative"
     reference = "after Sun et al. 2022"
     learns_from_others = True
+    leaves_out = True
     parameters = ("k", "k_others")
     tuned = ("k", "k_others")
     arrays = ("known", "others")
@@ -65,10 +66,17 @@ class NeighbourRatio(FeatureDetector):
         self.known, self.others = Z[y >= 0], Z[y < 0]
         return self
 
+    def fit_left_out(self, X: NDArray[Any], y: NDArray[np.int64]) -> NDArray[np.float64]:
+        """See `FeatureDetector.fit_left_out`."""
+        self.fit(X, y)
+        return self._ratio(self.known, own=True)
+
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
-        Z = unit_rows(X)
-        known = kth_distance(Z, self.known, self.k_)
+        return self._ratio(unit_rows(X))
+
+    def _ratio(self, Z: NDArray[np.float64], own: bool = False) -> NDArray[np.float64]:
+        known = kth_distance(Z, self.known, self.k_, own)
         if not len(self.others):
             return known
         known = np.maximum(known, 0.0)  # rounding

@@ -56,6 +56,7 @@ class RelativeMahalanobis(FeatureDetector):
     summary = "Mahalanobis distance to the nearest class less that to the background"
     reference = "Ren et al. 2021"
     learns_from_others = True
+    leaves_out = True
     parameters = ("shrinkage",)
     tuned = ("shrinkage",)
     arrays = (
@@ -79,6 +80,11 @@ class RelativeMahalanobis(FeatureDetector):
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> RelativeMahalanobis:
         """See `FeatureDetector.fit`; without `tune` before it the shrinkage is this data's own."""
+        self.fit_left_out(X, y)
+        return self
+
+    def fit_left_out(self, X: NDArray[Any], y: NDArray[np.int64]) -> NDArray[np.float64]:
+        """See `FeatureDetector.fit_left_out`."""
         Z, known = unit_rows(X), y >= 0
         near = ClassModel.of(Z[known], y[known], self.shrinkage_)
         all_one = np.zeros(len(Z), dtype=np.int64)
@@ -89,8 +95,10 @@ class RelativeMahalanobis(FeatureDetector):
         self.background_isotropic = np.array([far.metric.isotropic])
         far = replace(far, index=far.index[known])
         without = left_out_squares(near, Z[known])[0].min(axis=1)
-        self.standard = centre_and_scale(without - left_out_squares(far, Z[known])[0][:, 0])
-        return self
+        without -= left_out_squares(far, Z[known])[0][:, 0]
+        self.standard = centre_and_scale(without)
+        result: NDArray[np.float64] = (without - self.standard[0]) / self.standard[1]
+        return result
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""

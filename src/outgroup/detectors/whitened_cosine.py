@@ -53,6 +53,7 @@ class WhitenedCosine(FeatureDetector):
     summary = "cosine distance to the nearest class mean, background whitened"
     reference = "Hariharan et al. 2012"
     learns_from_others = True
+    leaves_out = True
     parameters = ("shrinkage",)
     tuned = ("shrinkage",)
     arrays = ("centre", "whitening", "isotropic", "directions", "scale")
@@ -69,6 +70,11 @@ class WhitenedCosine(FeatureDetector):
 
     def fit(self, X: NDArray[Any], y: NDArray[np.int64]) -> WhitenedCosine:
         """See `FeatureDetector.fit`; without `tune` before it the shrinkage is this data's own."""
+        self.fit_left_out(X, y)
+        return self
+
+    def fit_left_out(self, X: NDArray[Any], y: NDArray[np.int64]) -> NDArray[np.float64]:
+        """See `FeatureDetector.fit_left_out`."""
         Z, known = unit_rows(X), y >= 0
         means = within_class(Z[known], y[known])[0]
         world = ClassModel.of(Z, np.zeros(len(Z), dtype=np.int64), self.shrinkage_)
@@ -81,7 +87,8 @@ class WhitenedCosine(FeatureDetector):
         self.directions = directions / np.where(length > 0, length, 1.0)
         cosines = _alone(world, Z) if alone else _left_out(world, Z[known], y[known], means)
         self.scale = np.array([typical(1.0 - cosines, 1e-12)])
-        return self
+        result: NDArray[np.float64] = (1.0 - np.clip(cosines, -1.0, 1.0)) / self.scale[0]
+        return result
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""
@@ -100,27 +107,32 @@ def _left_out(
 ) -> NDArray[np.float64]:
     """Return the largest cosine of each known row by a model without it.
 
-    As in `outgroup.detectors._left_out`; here the centre moves too.
+    As in `outgroup.detectors._left_out`; here the centre moves too. A new row meets a model in
+    which all classes have their shares, so that these stay as they are: a centre without the row
+    itself would lie farther from its class than it will from that of a new row.
     """
     index = np.unique(y, return_inverse=True)[1]
     at, n = np.arange(len(X)), max(float(world.counts[0]), 2.0)
     own = np.bincount(index)[index].astype(np.float64)
-    points = np.vstack([world.means, means])
-    squares = world.metric.squared(X, points)
-    vv = world.metric.squared(world.means, means)
-    uu, xk = squares[:, :1], squares[:, 1:]
-    uv = 0.5 * (uu + vv - xk)  # u = x - m, v = m_k - m
-    # The centre moves by -u / (n - 1), the mean of the row's class by -(x - m_k) / (n_k - 1).
-    a, b = np.ones_like(uv), np.full_like(uv, 1.0 / (n - 1.0))
+    squares = world.metric.squared(X, np.vstack([world.means, means]))
+    apart = world.metric.squared(means, np.vstack([world.means, means]))
+    uu, vv = squares[:, :1], apart[:, 0]  # u = x - m, v = m_k - m
+    uv = 0.5 * (uu + vv - squares[:, 1:])
+    vk = 0.5 * (vv[index, np.newaxis] + vv - apart[index, 1:])  # of all v with that of its class
+    uk, kk = uv[at, index][:, np.newaxis], vv[index][:, np.newaxis]
+    # With r = x - m_k = u - v_k the mean of its class moves by -r / (n_k - 1), the centre by its
+    # class's share of that. So u becomes u + c r, and each v becomes v + b r.
     back = 1.0 / np.maximum(own - 1.0, 1.0)
-    a[at, index] += back
+    c = (own * back / n)[:, np.newaxis]
+    b = np.tile(c, len(means))
     b[at, index] -= back
-    uw = a * uv + b * uu
-    ww = a**2 * vv + 2.0 * a * b * uv + b**2 * uu
+    ur, vr, rr = uu - uk, uv - vk, uu - 2.0 * uk + kk
+    moved_u, moved_v = uu + c * ur, uv + b * ur  # inner products with u
     weight = world.weight * n / (n - 1.0)
     factor = weight / np.maximum(1.0 - weight * uu, 1e-12)
-    along = uw * (1.0 + factor * uu)
-    size = (ww + factor * uw**2) * uu * (1.0 + factor * uu)
+    along = uv + b * ur + c * vr + b * c * rr + factor * moved_u * moved_v
+    size = uu + 2.0 * c * ur + c**2 * rr + factor * moved_u**2
+    size = size * (vv + 2.0 * b * vr + b**2 * rr + factor * moved_v**2)
     cosines = along / np.sqrt(np.where(size > 0, size, np.inf))
     cosines[at, index] = np.where(own > 1, cosines[at, index], -np.inf)
     result: NDArray[np.float64] = cosines.max(axis=1)

@@ -90,7 +90,7 @@ def choose_network(
     at_once: list[NDArray[np.bool_]] = []
     redrawn: list[NDArray[Any]] = []
     for data in (before, after):
-        rows = FoldedRows(data.features, data.y, folds)
+        rows = FoldedRows(data.features, data.y, folds, data.ungrouped)
         reader = choose_strategy(name, head, layers)
         check_suits(reader, data)
         scores = reader.cross_fit(rows).other_score

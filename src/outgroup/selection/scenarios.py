@@ -87,6 +87,7 @@ def _all_known(data: TrainingSet, folds: NDArray[np.int64]) -> Scenario:
         features or data.features,
         np.pad(data.y, extra, constant_values=UNSEEN),
         np.pad(folds, extra),
+        data.ungrouped,
     )
     units = None if data.units is None else np.concatenate([data.units, _numbered(extra[1])])
     negatives = np.flatnonzero(data.y == OTHER)
@@ -142,7 +143,8 @@ def _without(data: TrainingSet, folds: NDArray[np.int64], left_out: list[int]) -
         block=np.full(len(asked), f"classes {left_out}"),
     )
     name = "without " + ", ".join(data.classes[k] for k in left_out)
-    return Scenario(name, FoldedRows(data.features, y, folds), asked, unknowns, data.units)
+    rows = FoldedRows(data.features, y, folds, data.ungrouped)
+    return Scenario(name, rows, asked, unknowns, data.units)
 
 
 def _numbered(n: int) -> NDArray[np.str_]:

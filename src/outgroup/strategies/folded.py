@@ -34,12 +34,22 @@ class FoldedRows:
     folds : ndarray of shape (n,), int64
         From 0; the model that scores a row has learned from all rows of the other folds, and the
         model that scores an unseen row from all others. What is given for unseen rows is ignored.
+    one_by_one : bool, default=False
+        Whether a detector may leave out known rows one by one instead, see
+        `FeatureDetector.cross_fit`: no two of them are of one group.
     """
 
-    def __init__(self, features: Features, y: NDArray[np.int64], folds: NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        features: Features,
+        y: NDArray[np.int64],
+        folds: NDArray[np.int64],
+        one_by_one: bool = False,
+    ) -> None:
         self.features = features
         self.y = y
         self.folds = folds
+        self.one_by_one = one_by_one
         #: Seconds that the cross-fits asked for so far took, each counted whenever it is asked for.
         self.seconds = 0.0
         self._done: dict[tuple[object, ...], _Done] = {}
@@ -75,7 +85,12 @@ class FoldedRows:
         -------
         ndarray of shape (n, K), float64
         """
-        return self._once(head, lambda: head_input(self.features, layers), y, layers)
+        y = self.y if y is None else y
+        return self._once(
+            head,
+            (layers, hashlib.blake2b(y.tobytes()).hexdigest()),
+            lambda: head.cross_fit(head_input(self.features, layers), y, self._dealt(y)),
+        )
 
     def other_scores(
         self, detector: FeatureDetector, layer: str | None = None
@@ -85,12 +100,11 @@ class FoldedRows:
         `layer` is what it looks at instead of the layer that it names.
         """
 
-        def rows() -> NDArray[Any]:
-            return (
-                detector_input(self.features, detector) if layer is None else self.features[layer]
-            )
+        def scores() -> NDArray[np.float64]:
+            X = detector_input(self.features, detector) if layer is None else self.features[layer]
+            return detector.cross_fit(X, self.y, self._dealt(self.y), self.one_by_one)
 
-        return self._once(detector, rows, None, layer or detector.layer)
+        return self._once(detector, layer or detector.layer, scores)
 
     def forget(self) -> None:
         """Let go of the cross-fits made so far."""
@@ -100,19 +114,19 @@ class FoldedRows:
         """Return `y` with the negatives unseen."""
         return np.where(self.y == OTHER, UNSEEN, self.y)
 
+    def _dealt(self, y: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.where(y == UNSEEN, NO_FOLD, self.folds)
+
     def _once(
         self,
         part: Head | FeatureDetector,
-        rows: Callable[[], NDArray[Any]],
-        y: NDArray[np.int64] | None,
-        layers: object,
+        learned: object,
+        cross_fit: Callable[[], NDArray[np.float64]],
     ) -> NDArray[np.float64]:
-        y = self.y if y is None else y
-        learned = hashlib.blake2b(y.tobytes()).hexdigest()
-        key = (part.name, repr(part.given()), layers, learned)
+        key = (part.name, repr(part.given()), learned)
         if key not in self._done:
             start = time.perf_counter()
-            scores = part.cross_fit(rows(), y, np.where(y == UNSEEN, NO_FOLD, self.folds))
+            scores = cross_fit()
             self._done[key] = _Done(scores, part.chosen(), time.perf_counter() - start)
         done = self._done[key]
         part.choose(done.chosen)
