@@ -13,6 +13,7 @@ import typer
 from outgroup import __version__
 from outgroup.cli import compare, demo, evaluate, lists, pool, predict, train
 from outgroup.cli.output import errors, printable
+from outgroup.cli.repeated import SeveralValues
 from outgroup.errors import DataWarning, InvalidParameterError, OutgroupError
 
 #: Exit codes beside 0 and 3 (some images could not be read): something went wrong; the call was
@@ -64,11 +65,11 @@ for one in (
     lists.backbones,
     demo.demo,
 ):
-    app.command()(_with_plain_errors(one))
+    app.command(cls=SeveralValues)(_with_plain_errors(one))
 
 _pools = typer.Typer(name="pool", help=pool.HELP, no_args_is_help=True)
 for pool_command in pool.COMMANDS:
-    _pools.command()(_with_plain_errors(pool_command))
+    _pools.command(cls=SeveralValues)(_with_plain_errors(pool_command))
 app.add_typer(_pools)
 
 

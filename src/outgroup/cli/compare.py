@@ -33,7 +33,7 @@ def compare(
     keep_suspects: options.KeepSuspects = False,
     strategy: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Compare only these strategies. Repeatable."),
+        typer.Option(metavar="NAME...", help="Compare only these strategies."),
     ] = None,
     max_known_rejected: options.MaxKnownRejected = None,
     multi_label: options.MultiLabel = False,

@@ -27,7 +27,7 @@ def evaluate(
     unknown: Annotated[
         list[Path] | None,
         typer.Option(
-            metavar="DIR",
+            metavar="DIR...",
             help="Images that are none of the classes; each sub-folder is a row. For a model with "
             "several inputs, tables.",
         ),

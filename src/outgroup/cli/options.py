@@ -33,20 +33,20 @@ Map = Annotated[
     list[str] | None,
     typer.Option(
         "--map",
-        metavar="CLASS=NAME[,NAME]",
+        metavar="CLASS=NAME[,NAME]...",
         help="A class by ImageNet's names or families, without training: cat=cat or "
-        'cat=tabby,"Persian cat". Repeatable; `outgroup backbones --classes WORD` lists names.',
+        'cat=tabby,"Persian cat". `outgroup backbones --classes WORD` lists names.',
     ),
 ]
 Other = Annotated[
     list[Path] | None,
-    typer.Option(metavar="DIR", help="Look-alikes that are none of the classes. Repeatable."),
+    typer.Option(metavar="DIR...", help="Look-alikes that are none of the classes."),
 ]
 Pool = Annotated[
     list[Path] | None,
     typer.Option(
-        metavar="DIR|POOL",
-        help="Random images; those that look like one of the classes are set aside. Repeatable.",
+        metavar="DIR|POOL...",
+        help="Random images; those that look like one of the classes are set aside.",
     ),
 ]
 Suspects = Annotated[
@@ -127,8 +127,8 @@ LabelColumns = Annotated[
     list[str] | None,
     typer.Option(
         "--label-column",
-        metavar="NAME",
-        help="Column of a CSV file that holds labels. Repeatable; without it, label.",
+        metavar="NAME...",
+        help="Column of a CSV file that holds labels; without it, label.",
     ),
 ]
 InputsFile = Annotated[
