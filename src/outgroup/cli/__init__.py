@@ -12,8 +12,8 @@ import typer
 
 from outgroup import __version__
 from outgroup.cli import compare, demo, evaluate, lists, pool, predict, train
+from outgroup.cli.command import Command
 from outgroup.cli.output import errors, printable
-from outgroup.cli.repeated import SeveralValues
 from outgroup.errors import DataWarning, InvalidParameterError, OutgroupError
 
 #: Exit codes beside 0 and 3 (some images could not be read): something went wrong; the call was
@@ -57,19 +57,19 @@ def _with_plain_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 for one in (
+    demo.demo,
     train.train,
     compare.compare,
     predict.predict,
     evaluate.evaluate,
     lists.methods,
     lists.backbones,
-    demo.demo,
 ):
-    app.command(cls=SeveralValues)(_with_plain_errors(one))
+    app.command(cls=Command)(_with_plain_errors(one))
 
 _pools = typer.Typer(name="pool", help=pool.HELP, no_args_is_help=True)
 for pool_command in pool.COMMANDS:
-    _pools.command(cls=SeveralValues)(_with_plain_errors(pool_command))
+    _pools.command(cls=Command)(_with_plain_errors(pool_command))
 app.add_typer(_pools)
 
 

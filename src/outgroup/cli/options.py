@@ -12,6 +12,10 @@ from outgroup.errors import InvalidParameterError
 
 # Typer reads these at run time, and on Python 3.10 takes Optional[X] but not every X | None.
 
+# What stands together in the help.
+NEGATIVES, STRATEGY, PROMISES = "Negatives", "How to say other", "What is promised"
+SEVERAL, INPUTS = "Several labels or columns", "Several inputs"
+
 Data = Annotated[
     Path,
     typer.Argument(
@@ -23,7 +27,7 @@ Data = Annotated[
 OptionalData = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[DIR|CSV]",
+        metavar="DIR|CSV",
         help="A folder with one sub-folder a class, or a CSV file with columns path and label. "
         "With --map it may be left out.",
         show_default=False,
@@ -33,20 +37,26 @@ Map = Annotated[
     list[str] | None,
     typer.Option(
         "--map",
-        metavar="CLASS=NAME[,NAME]...",
+        metavar="CLASS=NAME...",
         help="A class by ImageNet's names or families, without training: cat=cat or "
         'cat=tabby,"Persian cat". `outgroup backbones --classes WORD` lists names.',
+        rich_help_panel=STRATEGY,
     ),
 ]
 Other = Annotated[
     list[Path] | None,
-    typer.Option(metavar="DIR...", help="Look-alikes that are none of the classes."),
+    typer.Option(
+        metavar="DIR...",
+        help="Look-alikes that are none of the classes.",
+        rich_help_panel=NEGATIVES,
+    ),
 ]
 Pool = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="DIR|POOL...",
         help="Random images; those that look like one of the classes are set aside.",
+        rich_help_panel=NEGATIVES,
     ),
 ]
 Suspects = Annotated[
@@ -55,12 +65,15 @@ Suspects = Annotated[
         "--suspects",
         metavar="FILE",
         help="Write a page with pictures of what looks like a class in the pool, for a yes or no.",
+        rich_help_panel=NEGATIVES,
     ),
 ]
 KeepSuspects = Annotated[
     bool,
     typer.Option(
-        "--keep-suspects", help="Learn from all of the pool, also from what looks like a class."
+        "--keep-suspects",
+        help="Learn from all of the pool, also from what looks like a class.",
+        rich_help_panel=NEGATIVES,
     ),
 ]
 StrategyName = Annotated[
@@ -69,6 +82,7 @@ StrategyName = Annotated[
         metavar="NAME",
         help="How to say other: auto, or one of `outgroup methods`. A detector goes behind a "
         "colon, as in softmax:energy or detector:knn.",
+        rich_help_panel=STRATEGY,
     ),
 ]
 HeadName = Annotated[
@@ -78,6 +92,7 @@ HeadName = Annotated[
         metavar="NAME",
         help="The head of the strategy, one of `outgroup methods`. Options go behind commas, as in "
         "focal-softmax,gamma=1. Name the strategy too.",
+        rich_help_panel=STRATEGY,
     ),
 ]
 Layers = Annotated[
@@ -86,6 +101,7 @@ Layers = Annotated[
         metavar="NAMES",
         help="Layers of the backbone that the head reads, of last, second-last and logits, with "
         "commas between them. Without it all that there are.",
+        rich_help_panel=STRATEGY,
     ),
 ]
 MaxKnownRejected = Annotated[
@@ -94,19 +110,31 @@ MaxKnownRejected = Annotated[
         metavar="SHARE",
         help="Largest share of images like the known ones that may be called other, kept or "
         "refused. Without it 0.05 are expected, and the certificate says how many it may be.",
+        rich_help_panel=PROMISES,
     ),
 ]
 MaxOtherAccepted = Annotated[
     float | None,
     typer.Option(
-        metavar="SHARE", help="Share of images like the negatives that may be given a class."
+        metavar="SHARE",
+        help="Share of images like the negatives that may be given a class.",
+        rich_help_panel=PROMISES,
     ),
 ]
 Confidence = Annotated[
-    float, typer.Option(metavar="SHARE", help="Confidence of each promise, one by one.")
+    float,
+    typer.Option(
+        metavar="SHARE", help="Confidence of each promise, one by one.", rich_help_panel=PROMISES
+    ),
 ]
 BackboneName = Annotated[
-    str, typer.Option("--backbone", metavar="NAME", help="A spec of `outgroup backbones`.")
+    str,
+    typer.Option(
+        "--backbone",
+        metavar="NAME",
+        help="A spec of `outgroup backbones`.",
+        rich_help_panel=STRATEGY,
+    ),
 ]
 MultiLabel = Annotated[
     bool,
@@ -114,6 +142,7 @@ MultiLabel = Annotated[
         "--multi-label",
         help="An image may have any number of labels: cat|dog in one column, or a column of 1 "
         "and 0 for each.",
+        rich_help_panel=SEVERAL,
     ),
 ]
 MultiOutput = Annotated[
@@ -121,6 +150,7 @@ MultiOutput = Annotated[
     typer.Option(
         "--multi-output",
         help="An image has a class in each of several columns, each with an other of its own.",
+        rich_help_panel=SEVERAL,
     ),
 ]
 LabelColumns = Annotated[
@@ -129,6 +159,7 @@ LabelColumns = Annotated[
         "--label-column",
         metavar="NAME...",
         help="Column of a CSV file that holds labels; without it, label.",
+        rich_help_panel=SEVERAL,
     ),
 ]
 InputsFile = Annotated[
@@ -139,6 +170,7 @@ InputsFile = Annotated[
         help="A network with several inputs, from a table: a file that names its images, its "
         "columns and the label. Options for images of one input are then without effect. Needs the "
         "extra torch.",
+        rich_help_panel=INPUTS,
     ),
 ]
 Ablation = Annotated[
@@ -146,6 +178,7 @@ Ablation = Annotated[
     typer.Option(
         "--ablation",
         help="With --inputs: also train on images and on the table alone, and compare.",
+        rich_help_panel=INPUTS,
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]

@@ -1,6 +1,7 @@
-"""Several values behind one option: ``--unknown near far`` is ``--unknown near --unknown far``.
+"""What every command does with its options.
 
-A shell turns ``--other animals/*`` into just that.
+Several values may stand behind one: ``--unknown near far`` is ``--unknown near --unknown far``, and
+a shell turns ``--other animals/*`` into just that.
 """
 
 from __future__ import annotations
@@ -10,15 +11,22 @@ from typing import Any
 from typer.core import TyperCommand
 
 
-class SeveralValues(TyperCommand):
+class Command(TyperCommand):
     """A command whose repeatable options take any number of values each."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options and arguments; a flag is shown without the type of its value."""
+        parameters: list[Any] = super().get_params(ctx)
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return parameters
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse, with each value behind an option of its own."""
         takes: dict[str, bool] = {}
         n_arguments = 0
-        parameters: list[Any] = self.get_params(ctx)
-        for parameter in parameters:
+        for parameter in self.get_params(ctx):
             if parameter.param_type_name == "argument":
                 if parameter.nargs == -1:  # takes whatever is left
                     return super().parse_args(ctx, args)
