@@ -20,6 +20,7 @@ from outgroup.strategies.detector import DetectorStrategy
 from outgroup.strategies.other_class import OtherClass
 from outgroup.strategies.sigmoid import Sigmoid
 from outgroup.strategies.softmax import Softmax
+from outgroup.strategies.two_votes import TwoVotes
 
 RNG = np.random.default_rng(0)
 Y = np.r_[np.repeat([0, 1], 30), np.full(20, -1)]
@@ -112,12 +113,39 @@ def test_blend_adds_its_scores_each_on_its_own_held_out_scale(
     logits = LinearSigmoid(0.1).cross_fit(head_input(features), y, folds)
     members = [MaxLogit().other_score(logits)]
     members += [d.cross_fit(features[layer], y, folds) for d, layer in distances(names)]
+    votes = [1.0 if (y >= 0).all() else 1.5, *np.ones(len(members) - 1)]
     expected = 0.0
-    for part in members:
+    for vote, part in zip(votes, members, strict=True):
         centre = np.median(part[y >= 0])
         z = (part - centre) / np.median(np.abs(part[y >= 0] - centre))
-        expected = expected + np.log1p(np.exp(z))
+        expected = expected + vote * np.log1p(np.exp(z))
     np.testing.assert_allclose(held_out, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_two_votes_gives_the_head_as_much_as_all_distances() -> None:
+    rows = FoldedRows(LAYERS, Y, FOLDS)
+    one, two = (cls(LinearSigmoid(0.1)).cross_fit(rows).other_score for cls in (Blend, TwoVotes))
+    logits = LinearSigmoid(0.1).cross_fit(head_input(LAYERS), Y, FOLDS)
+    confidence = MaxLogit().other_score(logits)
+    centre = np.median(confidence[Y >= 0])
+    z = (confidence - centre) / np.median(np.abs(confidence[Y >= 0] - centre))
+    np.testing.assert_allclose(two - one, (4.0 - 1.5) * np.log1p(np.exp(z)), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_votes_rejects_negatives_that_distances_find_near(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y = np.r_[np.arange(150) % 3, np.full(150, -1)]
+    # negatives lie among the classes, and differ from them in one direction of forty
+    X = rng.normal(size=(300, 40)) * np.exp(0.2 * rng.normal(size=(300, 1)))
+    X += 4 * np.eye(3, 40)[np.arange(300) % 3]
+    X[y < 0, 5] += 4.0
+    layers = dict.fromkeys(("last", "second_last", "logits"), X)
+    accepted = []
+    for strategy in (Blend(), TwoVotes()):
+        scores = strategy.cross_fit(FoldedRows(layers, y, np.arange(300) % 5)).other_score
+        accepted.append((scores[y < 0] <= np.quantile(scores[y >= 0], 0.95)).mean())
+    assert accepted[1] < 0.9 * accepted[0]
 
 
 def test_no_member_of_blend_can_outvote_the_others() -> None:

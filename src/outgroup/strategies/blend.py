@@ -31,6 +31,11 @@ DISTANCES = {
 }
 
 
+#: What the head counts, where each distance counts 1, if it has negatives to learn from. More of it
+#: rejects more of what is like them, and less of what is not; compared by the same script.
+TAUGHT = 1.5
+
+
 @STRATEGIES.register("blend")
 class Blend(HeadStrategy):
     """One-vs-rest sigmoids and distances on each layer, of which none can outvote the others.
@@ -40,8 +45,9 @@ class Blend(HeadStrategy):
     directions; and each layer of the backbone sees other things. Each score is standardised to a z
     by the median and the median absolute deviation over *held-out* known images: on those that
     fitted it a distance is far too small, and would rule the sum. The other-score is the sum of
-    ``softplus(z)``: a score says "other" as loudly as it likes, but "known" only up to a point.
-    With a single class and no negatives the head has nothing to tell apart, and does not count.
+    ``softplus(z)``: a score says "other" as loudly as it likes, but "known" only up to a point. A
+    head that learned from negatives counts one and a half times: it alone knows what they look
+    like. With a single class and no negatives it has nothing to tell apart, and does not count.
 
     Parameters
     ----------
@@ -54,7 +60,8 @@ class Blend(HeadStrategy):
         A distance on the last layer, and on the backbone's own logits, whose 1,000 coordinates are
         too correlated for a covariance from few images. None is the distance to a neighbour.
     scaling : dict of str to list of float, or None
-        Centre and scale of the head's confidence and of each distance; None: found by `cross_fit`.
+        Centre and scale of the head's confidence and of each distance, and what it counts if that
+        is not 1; None: found by `cross_fit`.
     layers : sequence of str or None
         Layers that the head reads; None: all there are.
     """
@@ -106,6 +113,8 @@ class Blend(HeadStrategy):
             self.scaling_ = {
                 name: [*centre_and_scale(scores[rows.known])] for name, scores in members.items()
             }
+            if rows.has_others:
+                self.scaling_[CONFIDENCE].append(self._taught(len(members) - 1))
         return Scores(self.head.probabilities(logits), self._blended(members))
 
     def fit(self, features: Features, y: NDArray[np.int64]) -> Blend:
@@ -129,11 +138,16 @@ class Blend(HeadStrategy):
         """Return the distances on the layers that there are, by name."""
         return {name: getattr(self, name) for name in DISTANCES if DISTANCES[name] in features}
 
+    def _taught(self, n_distances: int) -> float:
+        """Return what a head that learned from negatives counts beside so many distances."""
+        return TAUGHT
+
     def _blended(self, members: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         assert self.scaling_ is not None
         other_score = np.zeros(len(next(iter(members.values()))))
-        for name, (centre, scale) in self.scaling_.items():
-            other_score += np.logaddexp(0.0, (members[name] - centre) / scale)
+        for name, (centre, scale, *votes) in self.scaling_.items():
+            one = np.logaddexp(0.0, (members[name] - centre) / scale)
+            other_score += votes[0] * one if votes else one
         return other_score
 
 
