@@ -44,10 +44,10 @@ def test_build_says_what_became_of_the_images(
     assert result.exit_code == 0
     text = " ".join(result.stdout.split())
     assert "24 images added" in text
-    assert "1 are copies of others" in text
+    assert "1 is a copy of another" in text
     assert f"{tmp_path}/p: 24 images." in result.stdout
     assert f"Now: outgroup pool show {tmp_path}/p" in result.stdout
-    assert "1 files could not be read" in result.stderr
+    assert "1 file could not be read" in result.stderr
     assert "notes.txt: not a supported image format" in result.stderr
 
 
@@ -174,7 +174,7 @@ def test_files_that_are_not_taken_are_named(
 ) -> None:
     (messy / ".hidden.png").write_bytes(b"")
     result = run("pool", "build", tmp_path / "p", messy, "--backbone", quick)
-    assert "1 files not taken for images" in result.stderr
+    assert "1 file not taken for images" in result.stderr
     assert ".hidden.png: a hidden or system file" in result.stderr
 
 
@@ -185,12 +185,25 @@ def test_sources_without_images_and_wrong_ones_are_plain_errors(
     empty = run("pool", "build", tmp_path / "p", tmp_path / "empty", "--backbone", quick)
     assert empty.exit_code == 1
     assert "no image" in empty.stderr
+    (tmp_path / "cut.tar").write_bytes(b"")
+    cut = run("pool", "build", tmp_path / "p", tmp_path / "cut.tar", "--backbone", quick)
+    assert cut.exit_code == 1
+    assert f"{tmp_path}/p: 0 images." in cut.stdout
+    assert "Now:" not in cut.stdout  # there is nothing to show
     wrong = run("pool", "build", tmp_path / "p", tmp_path / "nothing", "--backbone", quick)
     assert wrong.exit_code == 2
-    assert "Traceback" not in wrong.stderr
+    assert "The 'source' parameter must be a file or folder that exists" in wrong.stderr
 
 
-@pytest.mark.parametrize("command", ["build", "add", "show", "verify", "sources"])
+@pytest.mark.parametrize("command", ["build", "add", "embed", "purge", "mine"])
+def test_the_extra_that_an_engine_needs_is_named(run: Run, command: str) -> None:
+    shown = " ".join(run("pool", command, "--help").stdout.replace("│", " ").split())
+    assert "(needs the extra ray)" in shown
+
+
+@pytest.mark.parametrize(
+    "command", ["build", "add", "embed", "show", "purge", "mine", "verify", "sources"]
+)
 def test_every_pool_command_explains_itself(run: Run, command: str) -> None:
     result = run("pool", command, "--help")
     assert result.exit_code == 0

@@ -162,7 +162,7 @@ def test_images_that_are_left_out_are_told(
     assert told[1].startswith(f"  {own_photos}/red/note0.txt: ")
     assert told[6] == "  and 2 more"
     assert told[7] == "2 files left out, because their labels contradict each other:"
-    assert told[10] == "1 files not taken for images:"
+    assert told[10] == "1 file not taken for images:"
     assert len(told) == 12
 
     found = json.loads(run(*arguments, "--json").stdout)

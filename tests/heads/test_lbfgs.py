@@ -51,3 +51,18 @@ def test_a_problem_that_begins_at_its_minimum_stays_there() -> None:
         return np.zeros(len(x)), np.zeros_like(x)
 
     np.testing.assert_array_equal(minimise(flat, np.ones((2, 3)), 1e-8, 1.0), np.ones((2, 3)))
+
+
+def test_a_minimum_at_0_is_reached_without_a_warning_and_soon() -> None:
+    """As where all rows are of one class: the penalty alone is left, and halves for ever."""
+    rounds = 0
+
+    def penalty(x: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal rounds
+        rounds += 1
+        return 0.5 * (x**2 * sizes[which]).sum(axis=1), x * sizes[which]
+
+    sizes = 3.0 ** RNG.integers(-8, 3, (4, 6))
+    found = minimise(penalty, np.ones((4, 6)), 1e-8, 1e3)
+    np.testing.assert_allclose(found, 0.0, atol=1e-40)
+    assert rounds < 400

@@ -49,7 +49,7 @@ def test_pool_that_was_hardly_begun_is_begun_again(
     for name in ("pool.json", "shards", "embeddings"):
         path = pool.path / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    run_sql(pool, "DELETE FROM images; DELETE FROM places;")
+    run_sql(pool, "DELETE FROM images; DELETE FROM places; DELETE FROM stretches;")
     again = new_pool()
     assert len(again) == 0
     assert again.add(some(0, 5)).images == 5

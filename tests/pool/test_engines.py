@@ -3,14 +3,18 @@ from __future__ import annotations
 import pickle
 import sys
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from outgroup import Pool
 from outgroup.backbones import get_backbone
+from outgroup.classifier.pool_images import images_of
+from outgroup.embeddings import Embedder
 from outgroup.errors import InvalidParameterError, MissingExtraError
 from outgroup.pool.engines import get_engine
+from outgroup.pool.engines._embedding import EngineEmbedder
 
 
 def test_wrong_engine_is_named_with_those_that_exist(pool: Pool) -> None:
@@ -42,6 +46,20 @@ def test_local_map_keeps_the_order_and_takes_nothing_ahead() -> None:
     assert next(found) == 0
     assert taken == [0]
     assert list(found) == [1, 4, 9, 16]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_images_of_a_pool_are_embedded_as_on_this_machine_wherever_they_came_from(
+    pool: Pool, bag: SimpleNamespace, same: bool
+) -> None:
+    images = images_of(pool, list(pool))  # they were in memory only, so there is no such file
+    network = bag.QuickNetwork() if same else get_backbone("efficientnet-lite0")
+    (here,) = Embedder(network, progress=False).stream(images, 30)
+    (there,) = EngineEmbedder(get_engine("local"), network).stream(images, 30)
+    assert there.errors == here.errors == [None] * 30
+    assert there.digests == here.digests == [record.digest for record in pool]
+    for name, rows in here.layers.items():
+        np.testing.assert_array_equal(there.layers[name], rows)
 
 
 def test_backbone_that_went_to_another_process_computes_the_same() -> None:

@@ -97,6 +97,26 @@ def test_size_of_chunks_must_be_positive(pool: Pool) -> None:
         pool.chunks(0)
 
 
+def test_quarantine_counts_by_source_where_sources_come_in_any_order(
+    new_pool: Callable[..., Pool], bag: SimpleNamespace
+) -> None:
+    rng = np.random.default_rng(0)
+    pool = new_pool()
+    names = [f"source {i}" for i in rng.integers(0, 3, 60) * rng.integers(0, 2, 60)]
+    for first in (0, 25, 50):
+        pool.add(
+            Incoming(bag.picture(i), names[i], f"#{i}") for i in range(first, min(first + 25, 60))
+        )
+    rows = rng.permutation(60)[:35]
+    assert pool.quarantine(rows, "a cat") == 35
+    of = {name: sorted(i for i in rows if names[i] == name) for name in set(names)}
+    assert {name: pool.rows(name, "quarantined").tolist() for name in of} == of
+    assert {name: count.quarantined for name, count in pool.counts().items()} == {
+        name: len(rows) for name, rows in of.items()
+    }
+    assert pool.verify().sound
+
+
 def test_quarantine_is_there_for_the_next_process_and_can_be_undone(pool: Pool) -> None:
     assert pool.quarantine([3, 4, 25], "looks like a cat") == 3
     assert pool.quarantine([4], "it is a cat") == 0

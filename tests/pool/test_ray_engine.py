@@ -183,6 +183,23 @@ def test_map_keeps_the_order_and_what_it_raises(engine: Engine) -> None:
         next(found)
 
 
+def test_nothing_is_said_of_what_nobody_waits_for_any_more(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def make() -> Callable[[int], int]:
+        def slow(i: int) -> int:
+            time.sleep(0.5 if i else 0.0)
+            return i
+
+        return slow
+
+    found = engine.map(make, range(100))
+    assert next(found) == 0
+    found.close()  # type: ignore[attr-defined]
+    time.sleep(1.0)  # in which Ray used to write on standard output, among what is for machines
+    assert capsys.readouterr().out == ""
+
+
 def test_pool_is_purged_of_the_same_images(engine: Engine) -> None:
     rng = np.random.default_rng(0)
     y = np.arange(90) % 3

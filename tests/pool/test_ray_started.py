@@ -44,6 +44,8 @@ def run(mark: str) -> Iterator[Run]:
             stderr=subprocess.PIPE,
             text=True,
             env={**kept, "OUTGROUP_TEST_MARK": mark, **environment},
+            # A shell that runs the tests in the background lets them ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
         return process

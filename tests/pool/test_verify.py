@@ -175,6 +175,23 @@ def test_wrong_counts_are_counted_again(pool: Pool) -> None:
     assert pool.counts()["left"].kept == 20
 
 
+def test_stretches_of_a_wrong_source_are_found_and_mended_first(pool: Pool) -> None:
+    connection = sqlite3.connect(pool.path / "index.sqlite3")
+    with connection:
+        connection.execute("UPDATE stretches SET first = 18 WHERE first = 20")
+    connection.close()
+    start, length = place_of(pool, 19)
+    overwrite(shard_of(pool), start + length // 2, b"\xff\xfe\xfd")
+    assert [problem.what for problem in pool.verify().problems] == [
+        "2 images are noted under a wrong source",
+        "image 19 is damaged",
+    ]
+    assert pool.verify(repair=True).sound
+    assert pool.rows("left", "quarantined").tolist() == [19]
+    assert pool.counts()["left"].quarantined == 1
+    assert pool.verify().n_problems == 1  # the image, which can't be mended
+
+
 def test_of_thousands_of_problems_some_are_listed_and_all_are_counted() -> None:
     found = Verification()
     for row in range(5000):

@@ -1,4 +1,4 @@
-"""Pools whose index was written by the first version."""
+"""Pools whose index was written by an earlier version."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ import pytest
 
 from outgroup import Pool
 from outgroup.pool import Incoming
+from outgroup.pool.schema import VERSION
 
-TO_VERSION_1 = """
+TO_VERSION_2 = """
+DROP TRIGGER stretch_begins;
+DROP TABLE stretches;
+PRAGMA user_version = 2;
+"""
+TO_VERSION_1 = f"""
+{TO_VERSION_2}
 ALTER TABLE images ADD COLUMN state TEXT NOT NULL DEFAULT 'kept';
 ALTER TABLE images ADD COLUMN reason TEXT;
 UPDATE images SET state = v.state, reason = v.reason FROM verdicts v WHERE v.row = images.row;
@@ -33,17 +40,22 @@ PRAGMA user_version = 1;
 """
 
 
-@pytest.fixture
-def old(pool: Pool) -> Pool:
-    """A pool of 30 images as the first version left it: 3 in quarantine, one vouched for."""
+def made_old(pool: Pool, script: str) -> Pool:
+    """Return a pool of 30 images as it was once: 3 in quarantine, one vouched for."""
     pool.quarantine([3, 4, 25], "a cat")
     pool.release([25], "looked at")
     pool.quarantine([26], "a dog")
     pool._index.close()
     connection = sqlite3.connect(pool.path / "index.sqlite3")
-    connection.executescript(TO_VERSION_1)
+    connection.executescript(script)
     connection.close()
     return Pool(pool.path, backbone=pool._backbone)
+
+
+@pytest.fixture
+def old(pool: Pool) -> Pool:
+    """A pool of the first version."""
+    return made_old(pool, TO_VERSION_1)
 
 
 def version_of(pool: Pool) -> int:
@@ -76,7 +88,7 @@ def test_old_pool_is_the_present_one_after_the_first_change(old: Pool) -> None:
     reader = Pool(old.path)
     check_verdicts(reader)
     assert old.quarantine([7], "a cat") == 1
-    assert version_of(old) == 2
+    assert version_of(old) == VERSION
     old.release([7])
     check_verdicts(old)
     check_verdicts(reader)  # which was opened before
@@ -125,3 +137,18 @@ def test_old_pool_that_may_only_be_read_is_read(old: Pool) -> None:
     finally:
         for path in files:
             path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def test_pool_of_version_2_is_read_and_upgraded(
+    pool: Pool, some: Callable[..., Iterator[Incoming]]
+) -> None:
+    old = made_old(pool, TO_VERSION_2)
+    check_verdicts(old)
+    assert old.verify().sound
+    assert version_of(old) == 2
+    old.add(some(40, 42, "left"))
+    assert version_of(old) == VERSION
+    assert old.quarantine([0, 19, 20, 29, 31], "a cat") == 5
+    assert old.rows("left", "quarantined").tolist() == [0, 3, 4, 19, 31]
+    assert old.rows("right", "quarantined").tolist() == [20, 26, 29]
+    assert old.verify().sound

@@ -111,8 +111,8 @@ def tell_files(what: str, files: Sequence[Skipped], n: int | None = None) -> Non
         return
     console = errors()
     n = len(files) if n is None else n
-    console.print(f"{n} files {what}:", style="yellow")
+    console.print(f"{n:,} file{'' if n == 1 else 's'} {what}:", style="yellow")
     for file in files[:LISTED]:
         console.print(printable(f"  {file.path}: {file.reason}"))
     if n > LISTED:
-        console.print(f"  and {n - LISTED} more")
+        console.print(f"  and {n - LISTED:,} more")

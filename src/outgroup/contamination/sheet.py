@@ -91,7 +91,7 @@ def _page(suspects: Sequence[Suspect], title: str, said: str, find: Finder) -> I
         yield f"<div><h2>{_text(suspect.label)}?</h2>\n"
         yield f'<p class="path">{_text(where)}</p>\n'
         yield f"<p>More like it than {share} of your known images of {_text(suspect.label)}. "
-        yield 'Nearest known images:</p>\n<div class="near">\n'
+        yield 'The nearest known images, and how far they are:</p>\n<div class="near">\n'
         for neighbour in suspect.nearest:
             name = neighbour.path or f"row {neighbour.row}"
             if name not in pictures:
@@ -135,8 +135,8 @@ header { position: sticky; top: 0; padding: .8rem 1.2rem; background: Canvas; z-
   border-bottom: 1px solid var(--line) }
 h1 { font-size: 1.2rem; margin: 0 } header p { margin: .2rem 0; max-width: 75ch }
 .bar { display: flex; gap: 1rem; align-items: center; margin-top: .4rem }
-main { display: grid; grid-template-columns: repeat(auto-fill, minmax(30rem, 1fr)); gap: 1rem;
-  padding: 1.2rem }
+main { display: grid; gap: 1rem; padding: 1.2rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(30rem, 100%), 1fr)) }
 article { display: grid; grid-template-columns: 200px 1fr; gap: 1rem; padding: 1rem;
   border: 1px solid var(--line); border-radius: 8px }
 article > div { min-width: 0 }
@@ -146,9 +146,10 @@ h2 { margin: 0; font-size: 1.1rem } p { margin: .2rem 0 }
 .path { font: 12px ui-monospace, monospace; overflow-wrap: anywhere; opacity: .7 }
 img { border-radius: 4px; object-fit: contain; background: var(--soft) }
 article > img { align-self: start; justify-self: center }
-.near { display: flex; gap: .5rem; overflow-x: auto; margin: .3rem 0 }
-figure { margin: 0; flex: none } figcaption { font-size: 11px; opacity: .8 }
-.near img, .near .none { height: 60px; width: 60px !important; object-fit: cover; min-height: 0 }
+.near { display: flex; flex-wrap: wrap; gap: .4rem; margin: .3rem 0 }
+figure { margin: 0; width: 56px }
+figcaption { font-size: 11px; line-height: 1.2; overflow-wrap: anywhere; opacity: .8 }
+.near img, .near .none { height: 56px; width: 56px !important; object-fit: cover; min-height: 0 }
 .none { display: grid; place-items: center; min-height: 96px; overflow: hidden;
   background: var(--soft); border-radius: 4px; font-size: 11px; text-align: center; flex: none }
 button { font: inherit; padding: .25rem .9rem; border: 1px solid var(--line); border-radius: 6px;

@@ -25,6 +25,9 @@ MEMORY = 10
 #: Rounds at most, and the part of the decrease along the slope that a step must bring (Armijo).
 ROUNDS, ENOUGH = 1000, 1e-4
 
+#: A fall by less is none: of a minimum at 0 every value is a large part of the one before.
+LEAST = 1e-100
+
 #: Part of the problems at work that must be done before they are dropped: dropping copies.
 DROPPED = 0.2
 
@@ -75,7 +78,7 @@ def minimise(objective: Objective, start: Array, tolerance: float, curvature: fl
         good = (new_value <= value + ENOUGH * step * slope) & ~done
         # a convex function falls by no more than its slope says, so where that is little, it is all
         gain = np.where(good, value - new_value, -step * slope)
-        done |= gain <= tolerance * np.abs(value)
+        done |= gain <= np.maximum(tolerance * np.abs(value), LEAST)
 
         moved = good[:, np.newaxis]
         s, g = np.where(moved, trial - x, 0.0), np.where(moved, new_gradient - gradient, 0.0)

@@ -38,10 +38,12 @@ LEFT JOIN groups g ON g.id = i.team LEFT JOIN groups r ON r.id = g.root
 """
 
 #: In the order of the rows, whatever that of the images which are asked for: each page is read and
-#: written once.
+#: written once. The source is that of the stretch: the wide rows of images at random lie on a page
+#: each.
 _JUDGE = """
-INSERT INTO verdicts
-    SELECT i.row, i.source, ?, ? FROM asked CROSS JOIN images i ON i.row = asked.row WHERE true
+INSERT INTO verdicts SELECT asked.row,
+    (SELECT source FROM stretches WHERE first <= asked.row ORDER BY first DESC LIMIT 1), ?, ?
+    FROM asked WHERE true
 ON CONFLICT (row) DO UPDATE SET state = excluded.state, reason = excluded.reason
 """
 

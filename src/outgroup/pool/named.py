@@ -41,7 +41,7 @@ def named_set(name: str) -> NamedSet:
     101000
     >>> named_set("fod101")
     Traceback (most recent call last):
-    outgroup.errors.InvalidParameterError: The 'spec' parameter must be 'hf:' and one of
+    outgroup.errors.InvalidParameterError: The 'source' parameter must be 'hf:' and one of
     caltech256, dtd, ..., tiny-imagenet. Got 'hf:fod101' instead. Did you mean 'hf:food101'?
     """
     for one in SETS:
@@ -53,7 +53,7 @@ def named_set(name: str) -> NamedSet:
         hint = f" For another data set: 'hf://datasets/{name}'"
     listed = ", ".join(one.name for one in SETS)
     raise InvalidParameterError(
-        f"The 'spec' parameter must be 'hf:' and one of {listed}. Got 'hf:{name}' instead.{hint}"
+        f"The 'source' parameter must be 'hf:' and one of {listed}. Got 'hf:{name}' instead.{hint}"
     )
 
 

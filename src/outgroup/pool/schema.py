@@ -6,15 +6,17 @@ dealt with. ``counts`` is kept by triggers: counting a million images would take
 ``groups`` are joined by giving them one root (union-find, flattened when two are joined).
 
 ``verdicts`` has what was said of some images. It stands apart because images are judged at random:
-in a table as wide as ``images`` each verdict would change a page of its own. ``spaces`` are the
-networks that there are embeddings of, and ``checksums`` has one of each row of these; what has none
-is not there, but for those of the first network that version 1 has written.
+in a table as wide as ``images`` each verdict would change a page of its own. For the same reason
+there are ``stretches``: rows from `first` on are of one source, up to the next stretch, so that the
+source of an image is known without a page of ``images``. ``spaces`` are the networks that there are
+embeddings of, and ``checksums`` has one of each row of these; what has none is not there, but for
+those of the first network that version 1 has written.
 """
 
 from __future__ import annotations
 
 APPLICATION_ID = 0x4F475031  # "OGP1"
-VERSION = 2
+VERSION = 3
 
 #: What came of a place.
 ADDED, DUPLICATE, UNREADABLE = 0, 1, 2
@@ -39,6 +41,24 @@ CREATE TABLE checksums (
     checksum INTEGER NOT NULL,
     PRIMARY KEY (space, row)
 ) WITHOUT ROWID;
+"""
+
+#: What came in with version 3.
+STRETCHED = """
+CREATE TABLE stretches (
+    first INTEGER PRIMARY KEY,
+    source INTEGER NOT NULL REFERENCES sources
+);
+CREATE TRIGGER stretch_begins AFTER INSERT ON images
+WHEN new.source IS NOT (SELECT source FROM stretches ORDER BY first DESC LIMIT 1) BEGIN
+    INSERT INTO stretches (first, source) VALUES (new.row, new.source);
+END;
+"""
+
+#: The stretches that there are, by the images.
+STRETCHES_OF_IMAGES = """
+SELECT i.row AS first, i.source AS source FROM images i LEFT JOIN images b ON b.row = i.row - 1
+    WHERE b.source IS NOT i.source
 """
 
 #: Counts of images, kept by triggers.
@@ -88,7 +108,7 @@ CREATE TABLE images (
     checksum BLOB NOT NULL
 );
 CREATE INDEX images_by_source ON images (source);
-{JUDGED}
+{STRETCHED}{JUDGED}
 CREATE TABLE places (
     source INTEGER NOT NULL REFERENCES sources,
     origin TEXT NOT NULL,

@@ -16,6 +16,7 @@ from outgroup.pool.checksums import row_checksums, write_checksums
 from outgroup.pool.embeddings_folder import EmbeddingsFolder
 from outgroup.pool.index import Index
 from outgroup.pool.records import QUARANTINED
+from outgroup.pool.schema import STRETCHES_OF_IMAGES
 from outgroup.pool.shards import BLOCK, Place, Shards, sample_key
 
 _PAGE = 1000
@@ -31,6 +32,12 @@ SELECT source, what, SUM(n) FROM (
     UNION ALL SELECT source, CASE outcome WHEN 1 THEN 'duplicates' ELSE 'unreadable' END, COUNT(*)
         FROM places WHERE outcome != 0 GROUP BY source, outcome
 ) GROUP BY source, what
+"""
+
+#: Images whose source is not that of the stretch of rows that they are in.
+_MISPLACED = """
+SELECT COUNT(*) FROM images i WHERE i.source IS NOT
+    (SELECT source FROM stretches WHERE first <= i.row ORDER BY first DESC LIMIT 1)
 """
 
 
@@ -123,6 +130,10 @@ def verify(
     for (line,) in index.all("PRAGMA quick_check"):
         if line != "ok":
             found.note(Problem(str(index.path), line))
+    (misplaced,) = index.one(_MISPLACED)
+    if misplaced:  # mended before anything is put into quarantine by it
+        problem = Problem(str(index.path), f"{misplaced:,} images are noted under a wrong source")
+        found.note(_mended(problem, lambda: _stretch_again(index)) if repair else problem)
     for problem in _images(index, shards, n):
         found.note(_quarantined(index, problem) if repair else problem)
     found.images = n
@@ -291,6 +302,12 @@ def _count_again(index: Index) -> None:
             "UPDATE counts SET n = ? WHERE source = ? AND what = ?",
             [(n, source, what) for source, what, n in wrong],
         )
+
+
+def _stretch_again(index: Index) -> None:
+    with index.transaction() as connection:
+        connection.execute("DELETE FROM stretches")
+        connection.execute(f"INSERT INTO stretches (first, source) {STRETCHES_OF_IMAGES}")
 
 
 def _quarantined(index: Index, problem: Problem) -> Problem:

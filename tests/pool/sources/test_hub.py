@@ -115,7 +115,7 @@ def test_network_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ConnectionError("no route to host")
 
     monkeypatch.setattr(hub, "HfFileSystem", Offline)
-    with pytest.raises(PoolSourceError, match=r"no route to host Check.*download the files"):
+    with pytest.raises(PoolSourceError, match=r"\(no route to host\)\. Check.*download the files"):
         list(open_source("hf:dtd"))
 
 

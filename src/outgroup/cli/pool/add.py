@@ -82,7 +82,8 @@ def _add(
     else:
         console = results()
         console.print(f"\n{path}: {len(pool):,} images.", soft_wrap=True)
-        console.print(f"Now: outgroup pool show {shlex.quote(str(path))}", soft_wrap=True)
+        if len(pool):
+            console.print(f"Now: outgroup pool show {shlex.quote(str(path))}", soft_wrap=True)
     if damaged:
         raise typer.Exit(1)
 
@@ -94,7 +95,8 @@ def _report(name: str, added: Added, source: PoolSource) -> None:
     if added.there:
         parts.append(f"{added.there:,} were there")
     if added.duplicates:
-        parts.append(f"{added.duplicates:,} are copies of others")
+        copies = "is a copy of another" if added.duplicates == 1 else "are copies of others"
+        parts.append(f"{added.duplicates:,} {copies}")
     if added.near_duplicates:
         parts.append(f"{added.near_duplicates:,} of the new ones nearly the same as others")
     if added.n_unreadable:

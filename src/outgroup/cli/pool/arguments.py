@@ -28,6 +28,6 @@ EngineName = Annotated[
     typer.Option(
         metavar="ENGINE",
         help="What computes: local, the cores of this machine, or ray, the machines of the Ray "
-        "cluster at RAY_ADDRESS (needs the extra ray). The pool is the same.",
+        "cluster at RAY_ADDRESS (needs the extra ray). What comes out is the same.",
     ),
 ]

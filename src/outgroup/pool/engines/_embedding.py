@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
 
 from outgroup.backbones import Backbone
-from outgroup.embeddings import Embedder, Embeddings
+from outgroup.embeddings import EmbeddedImage, Embedder, Embeddings, namespace
 from outgroup.errors import UnreadableImageError
 from outgroup.images import ImageSource, content_digest, read_source
 from outgroup.pool.engines._chunks import MOST_BYTES, MOST_IMAGES, image_size
@@ -23,7 +23,7 @@ _Read: TypeAlias = "tuple[ImageSource | None, str | None]"
 class EngineEmbedder:
     """Embeds streams of images on an engine, as `Embedder` does on this machine.
 
-    Files are read here and sent.
+    Files are read here and sent. What has an embedding of the backbone keeps it.
 
     Parameters
     ----------
@@ -43,12 +43,13 @@ class EngineEmbedder:
     def __init__(self, engine: Engine, backbone: Backbone) -> None:
         self._engine = engine
         self._backbone = backbone
+        self._namespace = namespace(backbone)
 
     def stream(self, sources: Iterable[ImageSource], chunk: int = 256) -> Iterator[Embeddings]:
         """Yield the rows by the chunk, in order; see `Embedder.stream`."""
         waiting: list[Embeddings] = []
         n = 0
-        for table in self._engine.map(_Embed(self._backbone), _packets(sources)):
+        for table in self._engine.map(_Embed(self._backbone), _packets(sources, self._namespace)):
             waiting.append(table)
             n += len(table)
             while n >= chunk:
@@ -77,12 +78,12 @@ class _Embed:
         return embed
 
 
-def _packets(sources: Iterable[ImageSource]) -> Iterator[list[_Read]]:
+def _packets(sources: Iterable[ImageSource], number: str) -> Iterator[list[_Read]]:
     packet: list[_Read] = []
     n_bytes = 0
     for source in sources:
         try:
-            image, error = read_source(source), None
+            image, error = _sent(source, number), None
             if isinstance(image, Image.Image):
                 content_digest(image)  # it may not be decoded yet, and then can't be sent
             n_bytes += image_size(image)
@@ -94,6 +95,23 @@ def _packets(sources: Iterable[ImageSource]) -> Iterator[list[_Read]]:
             packet, n_bytes = [], 0
     if packet:
         yield packet
+
+
+def _sent(source: ImageSource, number: str) -> ImageSource:
+    """Return what a worker can embed that has neither the file nor the pool."""
+    if not isinstance(source, EmbeddedImage):
+        return read_source(source)
+    if source.namespace == number:
+        return replace(source, load=bytes)
+    return replace(source, layers={}, load=_Bytes(source.load()))
+
+
+@dataclass(frozen=True)
+class _Bytes:
+    data: bytes
+
+    def __call__(self) -> bytes:
+        return self.data
 
 
 def _joined(tables: list[Embeddings]) -> Embeddings:

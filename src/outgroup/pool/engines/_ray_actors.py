@@ -12,6 +12,7 @@ from typing import Any
 from outgroup.errors import PoolError
 
 _AHEAD = 3  # chunks for each actor: one in work, one on the way, one that waits for its turn
+_SECONDS = 10.0  # in which what is in work when nobody waits for it any more should end
 _RETRIES = 3  # of a chunk whose worker died; a picture that kills whoever opens it must not go on
 
 #: What decides the bytes of a pool.
@@ -41,6 +42,7 @@ class Actors:
         self._make = [ray.put((make, _versions()))]
         self._actors = [remote.remote() for _ in range(workers)]
         self._in_work = [0] * workers
+        self._doing: dict[Any, int] = {}
 
     def __enter__(self) -> Actors:
         return self
@@ -51,9 +53,19 @@ class Actors:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        with suppress(Exception):  # the cluster may be gone
+            self._let_end()
         for actor in self._actors:
-            with suppress(Exception):  # the cluster may be gone
+            with suppress(Exception):
                 self._ray.kill(actor)
+
+    def _let_end(self) -> None:
+        """Drop what waits, and wait for what is in work: Ray reports every call that is killed."""
+        doing = list(self._doing)
+        for reference in doing:
+            self._ray.cancel(reference)
+        if doing:
+            self._ray.wait(doing, num_returns=len(doing), timeout=_SECONDS)
 
     def map(self, chunks: Iterable[Any]) -> Iterator[Any]:
         """Yield what the function returns for each chunk, in their order.
@@ -64,14 +76,13 @@ class Actors:
             If a chunk's worker died each time, or the cluster is gone.
         """
         window: deque[Any] = deque()
-        doing: dict[Any, int] = {}
         for chunk in chunks:
-            for reference in self._done(list(doing)):
-                self._in_work[doing.pop(reference)] -= 1
+            for reference in self._done(list(self._doing)):
+                self._in_work[self._doing.pop(reference)] -= 1
             actor = min(range(len(self._actors)), key=self._in_work.__getitem__)
             reference = self._actors[actor].call.remote(chunk, self._make)
             window.append(reference)
-            doing[reference] = actor
+            self._doing[reference] = actor
             self._in_work[actor] += 1
             if len(window) >= _AHEAD * len(self._actors):
                 yield self._result(window.popleft())

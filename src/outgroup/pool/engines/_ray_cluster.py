@@ -84,4 +84,4 @@ def _no_cluster(address: str, error: Exception) -> PoolError:
     what = "Ray could not be started on this machine"
     if address != "local":
         what = f"There is no Ray cluster at {address!r}, as RAY_ADDRESS says"
-    return PoolError(f"{what} ({error}).")
+    return PoolError(f"{what} ({getattr(error, 'strerror', None) or error}).")

@@ -37,7 +37,7 @@ def expand_braces(text: str) -> list[str]:
     names = list(islice(_expanded(text, ""), MAX_NAMES + 1))
     if len(names) > MAX_NAMES:
         raise InvalidParameterError(
-            f"The 'spec' parameter must stand for {MAX_NAMES:,} files at most. "
+            f"The 'source' parameter must stand for {MAX_NAMES:,} files at most. "
             f"Got {text!r} instead."
         )
     return names

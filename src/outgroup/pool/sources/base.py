@@ -22,7 +22,7 @@ class PoolSource(ABC):
 
     Parameters
     ----------
-    spec : object
+    source : object
         What to read.
     name : str or None, default=None
         The source of all its images; None for what they say themselves, such as the folder they are
@@ -45,19 +45,19 @@ class PoolSource(ABC):
     summary: ClassVar[str]
     restartable: bool = True
 
-    def __init__(self, spec: Any, name: str | None = None) -> None:
+    def __init__(self, source: Any, name: str | None = None) -> None:
         if name is not None and not (isinstance(name, str) and name.strip()):
             raise InvalidParameterError(
                 f"The 'name' parameter must be a text that is not empty, or None. Got {name!r} "
                 "instead."
             )
         self.name = name
-        self._log = ReadingLog(self._title(spec))
+        self._log = ReadingLog(self._title(source))
 
     @classmethod
     @abstractmethod
-    def accepts(cls, spec: Any) -> bool:
-        """Tell whether this is the kind of source that `spec` is, without reading anything."""
+    def accepts(cls, source: Any) -> bool:
+        """Tell whether this is the kind of source that `source` is, without reading anything."""
 
     @abstractmethod
     def _read(self, log: ReadingLog) -> Iterator[Incoming]:
@@ -104,8 +104,12 @@ class PoolSource(ABC):
         return self._log.reasons.total()
 
     @staticmethod
-    def _title(spec: Any) -> str:
-        return str(spec) if hasattr(spec, "__fspath__") or isinstance(spec, str) else "the iterable"
+    def _title(source: Any) -> str:
+        return (
+            str(source)
+            if hasattr(source, "__fspath__") or isinstance(source, str)
+            else "the iterable"
+        )
 
 
 SOURCES: Registry[PoolSource] = Registry("source", "outgroup.pool.sources")

@@ -39,9 +39,9 @@ class FilesSource(PoolSource):
     form = "photos.tar, photos.zip, 'shard-{000..099}.tar', 'data/*.parquet'"
     summary = "tar (.gz, .bz2, .xz), zip, WebDataset shards, Parquet with a column of images"
 
-    def __init__(self, spec: Any, name: str | None = None) -> None:
-        super().__init__(spec, name)
-        text = str(os.fspath(spec))
+    def __init__(self, source: Any, name: str | None = None) -> None:
+        super().__init__(source, name)
+        text = str(os.fspath(source))
         path, mark, column = text.rpartition("#")
         if not mark or os.path.exists(text):
             path, column = text, ""
@@ -52,13 +52,13 @@ class FilesSource(PoolSource):
             _check(found)
 
     @classmethod
-    def accepts(cls, spec: Any) -> bool:
+    def accepts(cls, source: Any) -> bool:
         """Tell whether it is a path, and none of a folder, a CSV file or a place on a network."""
         from outgroup.pool.sources.table import TABLE_SUFFIXES
 
-        if not isinstance(spec, (str, os.PathLike)) or os.path.isdir(spec):
+        if not isinstance(source, (str, os.PathLike)) or os.path.isdir(source):
             return False
-        text = os.fspath(spec)
+        text = os.fspath(source)
         return not (
             isinstance(text, bytes) or text.startswith("hf:") or "://" in text
         ) and not text.lower().endswith(TABLE_SUFFIXES)
@@ -82,11 +82,11 @@ class FilesSource(PoolSource):
         return total
 
 
-def _paths(spec: str) -> list[str]:
+def _paths(source: str) -> list[str]:
     """Return the files that a path or pattern stands for, each once."""
-    if os.path.exists(spec):
-        return [spec]
-    listed = expand_braces(spec)
+    if os.path.exists(source):
+        return [source]
+    listed = expand_braces(source)
     found: list[str] = []
     missing: list[str] = []
     for text in listed:
@@ -98,12 +98,12 @@ def _paths(spec: str) -> list[str]:
             missing.append(text)
     if missing and (found or len(listed) > 1):
         raise InvalidParameterError(
-            f"The 'spec' parameter must stand for files that exist. {len(missing):,} of the "
-            f"{len(listed):,} that {spec!r} stands for don't, first {missing[0]!r}."
+            f"The 'source' parameter must stand for files that exist. {len(missing):,} of the "
+            f"{len(listed):,} that {source!r} stands for don't, first {missing[0]!r}."
         )
     if not found:
         raise InvalidParameterError(
-            f"The 'spec' parameter must be a file or folder that exists. Got {spec!r} instead."
+            f"The 'source' parameter must be a file or folder that exists. Got {source!r} instead."
         )
     return list(dict.fromkeys(found))
 
@@ -117,5 +117,5 @@ def _check(path: str) -> None:
     fix = UNREADABLE.get(os.path.splitext(path)[1].lower())
     if fix is not None:
         raise InvalidParameterError(
-            f"The 'spec' parameter must be a source of images. {path!r} can't be read: {fix}."
+            f"The 'source' parameter must be a source of images. {path!r} can't be read: {fix}."
         )

@@ -25,14 +25,14 @@ class FolderSource(PoolSource):
     form = "photos/"
     summary = "a folder: images, archives and Parquet files, however deep; a source a sub-folder"
 
-    def __init__(self, spec: Any, name: str | None = None) -> None:
-        super().__init__(spec, name)
-        self._root = str(os.fspath(spec))
+    def __init__(self, source: Any, name: str | None = None) -> None:
+        super().__init__(source, name)
+        self._root = str(os.fspath(source))
 
     @classmethod
-    def accepts(cls, spec: Any) -> bool:
+    def accepts(cls, source: Any) -> bool:
         """Tell whether it is a folder that exists."""
-        return isinstance(spec, (str, os.PathLike)) and os.path.isdir(spec)
+        return isinstance(source, (str, os.PathLike)) and os.path.isdir(source)
 
     def _read(self, log: ReadingLog) -> Iterator[Incoming]:
         found = walk(self._root)

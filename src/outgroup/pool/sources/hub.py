@@ -34,13 +34,13 @@ class HubSource(PoolSource):
     form = FORM
     summary = "files of a data set on the Hugging Face hub; * and {a,b} in the path, #COLUMN behind"
 
-    def __init__(self, spec: Any, name: str | None = None) -> None:
-        super().__init__(spec, name)
-        match = _SPEC.fullmatch(spec)
+    def __init__(self, source: Any, name: str | None = None) -> None:
+        super().__init__(source, name)
+        match = _SPEC.fullmatch(source)
         if match is None:
             raise InvalidParameterError(
-                f"The 'spec' parameter must be '{FORM}', such as "
-                f"'hf://datasets/ethz/food101/data/*.parquet'. Got {spec!r} instead."
+                f"The 'source' parameter must be '{FORM}', such as "
+                f"'hf://datasets/ethz/food101/data/*.parquet'. Got {source!r} instead."
             )
         self._path = match["path"].rstrip("/")
         self._column: str | None = match["column"]
@@ -48,9 +48,9 @@ class HubSource(PoolSource):
         _hub()
 
     @classmethod
-    def accepts(cls, spec: Any) -> bool:
+    def accepts(cls, source: Any) -> bool:
         """Tell whether it begins with ``hf://``."""
-        return isinstance(spec, str) and spec.startswith("hf://")
+        return isinstance(source, str) and source.startswith("hf://")
 
     def _read(self, log: ReadingLog) -> Iterator[Incoming]:
         system = _hub().HfFileSystem()
@@ -77,13 +77,14 @@ class HubSource(PoolSource):
                 elif system.exists(path):
                     found.append(path)
         except Exception as error:  # the hub's client lets errors of its HTTP library through
+            why = " ".join(str(error).split()).rstrip(".")
             raise PoolSourceError(
-                f"hf://{self._path} can't be listed on the Hugging Face hub: {error} Check the "
+                f"hf://{self._path} can't be listed on the Hugging Face hub ({why}). Check the "
                 "name and the network, or download the files and give their folder."
             ) from error
         if not found:
             raise InvalidParameterError(
-                f"The 'spec' parameter must name files that exist. There are none at "
+                f"The 'source' parameter must name files that exist. There are none at "
                 f"'hf://{self._path}'. See what there is on the data set's page."
             )
         return list(dict.fromkeys(found))

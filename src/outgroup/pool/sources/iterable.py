@@ -38,24 +38,24 @@ class IterableSource(PoolSource):
     form = "images (in Python)"
     summary = "any iterable of images, of (image, source) pairs or of Incoming"
 
-    def __init__(self, spec: Any, name: str | None = None) -> None:
-        super().__init__(spec, name)
-        self._items = spec
-        self.restartable = not isinstance(spec, Iterator)
+    def __init__(self, source: Any, name: str | None = None) -> None:
+        super().__init__(source, name)
+        self._items = source
+        self.restartable = not isinstance(source, Iterator)
         self._begun = False
 
     @classmethod
-    def accepts(cls, spec: Any) -> bool:
+    def accepts(cls, source: Any) -> bool:
         """Tell whether it can be iterated over and is no path, no single image and no table."""
-        if isinstance(spec, (str, os.PathLike, bytes, Mapping)) or hasattr(spec, "columns"):
+        if isinstance(source, (str, os.PathLike, bytes, Mapping)) or hasattr(source, "columns"):
             return False
-        return isinstance(spec, Iterable) and not is_one_image(spec)
+        return isinstance(source, Iterable) and not is_one_image(source)
 
     def _read(self, log: ReadingLog) -> Iterator[Incoming]:
         if self._begun and not self.restartable:
             raise InvalidParameterError(
-                "The 'spec' parameter must be a list, or an object whose __iter__ starts anew, to "
-                "be read again. Got an iterator instead, which was read already."
+                "The 'source' parameter must be a list, or an object whose __iter__ starts anew, "
+                "to be read again. Got an iterator instead, which was read already."
             )
         self._begun = True
         number = 0

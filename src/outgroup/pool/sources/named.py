@@ -18,15 +18,17 @@ class NamedSource(HubSource):
     form = "hf:NAME"
     summary = "an open image set of the list that `outgroup pool sources` shows"
 
-    def __init__(self, spec: Any, name: str | None = None) -> None:
-        self.named = named_set(spec.removeprefix(PREFIX))
+    def __init__(self, source: Any, name: str | None = None) -> None:
+        self.named = named_set(source.removeprefix(PREFIX))
         super().__init__(self.named.spec, name)
         self._source = self.named.name
 
     @classmethod
-    def accepts(cls, spec: Any) -> bool:
+    def accepts(cls, source: Any) -> bool:
         """Tell whether it begins with ``hf:`` and is no path on the hub."""
-        return isinstance(spec, str) and spec.startswith(PREFIX) and not spec.startswith("hf://")
+        return (
+            isinstance(source, str) and source.startswith(PREFIX) and not source.startswith("hf://")
+        )
 
     def length(self) -> int | None:
         """Return the number of images that the list states."""

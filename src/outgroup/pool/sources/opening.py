@@ -9,12 +9,12 @@ from outgroup.pool.containers._columns import NO_DOWNLOAD, URL
 from outgroup.pool.sources.base import SOURCES, PoolSource
 
 
-def open_source(spec: Any, name: str | None = None) -> PoolSource:
-    """Return what `spec` says as a source; nothing is read yet.
+def open_source(source: Any, name: str | None = None) -> PoolSource:
+    """Return what is given as a source; nothing is read yet.
 
     Parameters
     ----------
-    spec : object
+    source : object
         A folder, file, pattern, table, place on the hub, name or iterable; see the table in
         `outgroup.pool.sources`. A source is returned as it is.
     name : str or None, default=None
@@ -33,18 +33,18 @@ def open_source(spec: Any, name: str | None = None) -> PoolSource:
     >>> [incoming.source for incoming in source], source.length()
     (['web'], 1)
     """
-    if isinstance(spec, PoolSource):
-        return spec
-    for _kind, source in SOURCES:
-        if source.accepts(spec):
-            return source(spec, name)
-    if isinstance(spec, str) and URL.match(spec):
+    if isinstance(source, PoolSource):
+        return source
+    for _name, kind in SOURCES:
+        if kind.accepts(source):
+            return kind(source, name)
+    if isinstance(source, str) and URL.match(source):
         raise InvalidParameterError(
-            f"The 'spec' parameter must be a local path, or a place on the Hugging Face hub that "
-            f"begins with hf://. Got {spec!r} instead: {NO_DOWNLOAD}."
+            f"The 'source' parameter must be a local path, or a place on the Hugging Face hub that "
+            f"begins with hf://. Got {source!r} instead: {NO_DOWNLOAD}."
         )
     forms = "; ".join(source.form for _kind, source in SOURCES)
     raise InvalidParameterError(
-        f"The 'spec' parameter must be a source of images ({forms}). Got {type(spec).__name__} "
+        f"The 'source' parameter must be a source of images ({forms}). Got {type(source).__name__} "
         "instead."
     )

@@ -36,19 +36,19 @@ class TableSource(PoolSource):
     form = "photos.csv"
     summary = "a CSV file or DataFrame of paths; columns path, and source and group if there are"
 
-    def __init__(self, spec: Any, name: str | None = None) -> None:
-        super().__init__(spec, name)
-        self._table = spec
+    def __init__(self, source: Any, name: str | None = None) -> None:
+        super().__init__(source, name)
+        self._table = source
 
     @classmethod
-    def accepts(cls, spec: Any) -> bool:
+    def accepts(cls, source: Any) -> bool:
         """Tell whether it is a path that ends in .csv or .tsv, or has columns."""
-        if isinstance(spec, (str, os.PathLike)):
-            text = str(os.fspath(spec))
+        if isinstance(source, (str, os.PathLike)):
+            text = str(os.fspath(source))
             named = text.lower().endswith(TABLE_SUFFIXES)
             place = text.startswith("hf:") or "://" in text
             return named and not place and not os.path.isdir(text)
-        return hasattr(spec, "columns") and not isinstance(spec, PoolSource)
+        return hasattr(source, "columns") and not isinstance(source, PoolSource)
 
     def _read(self, log: ReadingLog) -> Iterator[Incoming]:
         rows, root, whole = self._rows()
