@@ -7,7 +7,9 @@ held-out known images, in percent, the mean over two ways to fold.
 
 1. Which layers a head reads.
 2. Which distances ``blend`` holds beside its head.
-3. Whether the head should weigh more than each distance.
+3. How much the head should count beside each distance; also with handwritten digits (every second
+   one of scikit-learn's), of which two are negatives: whether these look-alikes are rejected, when
+   more of them come, and what becomes of digits that were never there.
 4. Whether the shrinkage of the Mahalanobis distance is fixed before folds are made: the share of
    *new* known images (``test``) that is rejected where 5 % are expected.
 """
@@ -22,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from embedded import Embedded
+from sklearn.datasets import load_digits
 
 from outgroup.calibration import HeldOut, assign_folds, expected_threshold
 from outgroup.component import OTHER, UNSEEN
@@ -36,7 +39,8 @@ RESULTS = Path(__file__).parent / "results" / "choices.json"
 PARTS = ("train", "test", "other_near", "pool")
 N_FOLDS, SEEDS = 5, (0, 1)
 LAYERS = (("last",), ("last", "second_last"), ("last", "second_last", "logits"))
-WEIGHTS = (0.5, 1.0, 2.0, 3.0)
+WEIGHTS = (0.5, 1.0, 1.5, 2.0, 4.0)
+DIGIT_SPLITS = 36
 
 #: Distances by name: what they are, and the layer they look at.
 DISTANCES = {
@@ -93,7 +97,7 @@ def scenarios(zoo: Embedded, seed: int) -> dict[str, Scenario]:
         if len(negatives):
             kinds = zoo.kind[negatives]
             folds[y == OTHER] = assign_folds(np.zeros(len(kinds)), N_FOLDS, kinds, seed)
-        return Scenario(FoldedRows(zoo.take(rows), y, folds), y == UNSEEN)
+        return Scenario(FoldedRows(zoo.take(rows), y, folds, one_by_one=True), y == UNSEEN)
 
     found = {
         "unknown: look-alikes": made(None, pool, near),
@@ -158,6 +162,37 @@ def compare(zoo: Embedded) -> dict[str, Table]:
     }
 
 
+def digits() -> Table:
+    """Return what is accepted of digits by the weight of the head, mean over random divisions.
+
+    Three to six digits are known, 15 to 40 images of each, as many of two others are negatives.
+    """
+    X, number = load_digits(return_X_y=True)
+    X, number = X[::2].astype(np.float32), number[::2]
+    found: dict[str, dict[str, list[float]]] = {}
+    for seed in range(DIGIT_SPLITS):
+        rng = np.random.default_rng(seed)
+        order, n_known, each = rng.permutation(10), 3 + seed % 4, (15, 25, 40)[seed % 3]
+        known, negative = order[:n_known], order[n_known : n_known + 2]
+        y, asked = np.full(len(X), UNSEEN), ~np.isin(number, order[: n_known + 2])
+        for digit in (*known, *negative):
+            rows = rng.permutation(np.flatnonzero(number == digit))[:each]
+            y[rows] = OTHER if digit in negative else np.flatnonzero(known == digit)[0]
+        folds = np.full(len(X), -1)
+        folds[y >= 0] = assign_folds(y[y >= 0], N_FOLDS, seed=seed)
+        folds[y == OTHER] = assign_folds(np.zeros(2 * each), N_FOLDS, seed=seed)
+        rows = FoldedRows({"last": X}, y, folds, one_by_one=True)
+        more = (y == UNSEEN) & np.isin(number, negative)
+        confidence = MaxLogit().other_score(rows.logits(LinearSigmoid()))
+        for name, unknown in {"more of the negatives": more, "digits never seen": asked}.items():
+            scenario = Scenario(rows, unknown)
+            for weight in WEIGHTS:
+                score = blended(scenario, confidence, CHOSEN[:2], weight)
+                cells = found.setdefault(name, {}).setdefault(str(weight), [])
+                cells.append(accepted(scenario, score))
+    return {name: means(cells) for name, cells in found.items()}
+
+
 def means(found: dict[str, list[float]]) -> dict[str, float]:
     """Return the mean of each list."""
     return {name: round(float(np.mean(values)), 2) for name, values in found.items()}
@@ -193,7 +228,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("zoo", type=Path)
     zoo = Embedded.load(parser.parse_args().zoo, PARTS)
-    report = {"shrinkage": shrinkage(zoo), **compare(zoo)}
+    report = {
+        "shrinkage": shrinkage(zoo),
+        **compare(zoo),
+        "weight of the head, digits": digits(),
+    }
     RESULTS.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     for table, rows in report.items():
         print(table, json.dumps(rows, indent=1))
