@@ -59,20 +59,14 @@ def test_the_examples_run_one_after_the_other() -> None:
     assert np.mean(right) > 0.8
 
 
-def test_the_callback_for_fastai_trains() -> None:
-    pytest.importorskip("fastai", reason="fastai has an environment of its own")
-    from fastai.data.core import DataLoaders
-    from fastai.data.load import DataLoader as FastaiLoader
-
-    given = names()
-    loaders = [FastaiLoader(given[name], bs=8) for name in ("dataset", "held_out")]
-    network = torch.nn.Sequential(given["body"], given["head"])
-    given.update(dls=DataLoaders(*loaders), network=network)
-    exec(compile(blocks("python fastai"), str(DOCUMENT), "exec"), given)
-    assert given["logits"].shape == (90, 3)
-    assert (given["logits"].argmax(1) == given["labels"]).float().mean() > 0.9
-    with torch.no_grad():
-        assert network(given["negatives"]).amax(1).median() < 0
+def test_what_runs_the_lines_on_fastai_takes_them_from_the_documents() -> None:
+    lines = blocks("python fastai")
+    script = Path(__file__).parents[1] / "environments" / "fastai_recipes.py"
+    code = runpy.run_path(str(script))["code"]
+    assert code("training_loops.md", "fastai") == lines
+    compile(lines + code("mixing.md", "fastai-callback", "fastai-learner"), "fastai", "exec")
+    with pytest.raises(AssertionError, match="no longer one block"):
+        code("training_loops.md", "fastai-learner")
 
 
 def test_the_tables_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
