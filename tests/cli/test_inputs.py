@@ -204,6 +204,33 @@ def test_compare_measures_presets_single_inputs_and_a_baseline(
     assert "must be one of 'two-branch', 'two-branch-plus'" in " ".join(wrong.output.split())
 
 
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--finetune"],
+        ["--multi-label"],
+        ["--strategy", "sigmoid"],
+        ["--map", "cat=cat"],
+        ["--label-column", "kind"],
+    ],
+)
+def test_options_for_images_of_one_input_are_refused(
+    run: Run, option: list[str], table: Path, spec: Path, tmp_path: Path
+) -> None:
+    done = run("train", table, "--inputs", spec, *option, "--out", tmp_path / "m.outgroup")
+    assert done.exit_code == 2
+    told = " ".join(done.output.split())
+    assert f"The '{option[0]}' parameter must be left out with --inputs" in told
+
+
+def test_an_ablation_without_several_inputs_is_refused(
+    run: Run, table: Path, tmp_path: Path
+) -> None:
+    done = run("train", table, "--ablation", "--out", tmp_path / "m.outgroup")
+    assert done.exit_code == 2
+    assert "'--ablation' parameter must stand beside --inputs" in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize("command", ["train", "compare"])
 def test_a_pool_is_refused_with_the_reason(
     run: Run, table: Path, spec: Path, tmp_path: Path, command: str

@@ -263,7 +263,11 @@ def test_data_that_is_none_is_one_message(outgroup: Run, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("raised", "code", "message"),
     [
-        (KeyboardInterrupt(), 130, "Stopped. Embeddings made so far are kept.\n"),
+        (
+            KeyboardInterrupt(),
+            130,
+            "Stopped. Embeddings and epochs of tuning done so far are kept.\n",
+        ),
         (BrokenPipeError(32, "Broken pipe"), 1, ""),
     ],
     ids=["Ctrl-C", "closed pipe"],
@@ -306,5 +310,5 @@ def test_interrupt_ends_with_a_plain_line(photos: Path, quick: str, tmp_path: Pa
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert told == "Stopped. Embeddings made so far are kept.\n"
+    assert told == "Stopped. Embeddings and epochs of tuning done so far are kept.\n"
     assert not out.exists()

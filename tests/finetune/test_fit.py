@@ -280,7 +280,11 @@ def test_a_network_that_is_an_onnx_file_can_not_be_tuned(
     [
         ({"unfreeze": "first"}, "'unfreeze' parameter must be one of 'last', 'half', 'all'"),
         ({"objective": "hinge"}, "'objective' parameter must be one of"),
-        ({"objective": "focal-softmax,gamma=-1"}, "one option, gamma"),
+        ({"objective": "focal-softmax,gamma=-1"}, "'gamma' parameter must be a number from 0 up"),
+        ({"objective": "focal-softmax,alpha=2"}, "'alpha' parameter must be a number between"),
+        ({"objective": "focal-sigmoid,beta=1"}, "has the options gamma and alpha"),
+        ({"objective": "focal-sigmoid,gamma"}, "has the options gamma and alpha"),
+        ({"objective": "sigmoid,gamma=1"}, "has no option"),
         ({"augment": "mixup"}, "'augment' parameter must be a sequence of names"),
         ({"augment": ["blur"]}, "'augment' parameter must be one of"),
         ({"balance": "undersample"}, "'balance' parameter must be one of"),

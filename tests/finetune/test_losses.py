@@ -108,6 +108,22 @@ def test_focal_softmax_weighs_columns_and_leaves_negatives_out_without_a_column_
     assert found[2].item() == found[5].item() == 0.0
 
 
+@pytest.mark.parametrize("name", ["focal-softmax", "focal-sigmoid"])
+def test_objectives_take_gamma_and_alpha_by_name(name: str) -> None:
+    """Alpha weighs "yes, this class"; "no", and "other" of a softmax, weigh the rest to 1."""
+    objective = choose_objective(f"{name},gamma=1,alpha=0.25")
+    z = logits(K + objective.has_other)
+    found = objective.loss(torch.from_numpy(z), torch.ones(len(z), 4), torch.from_numpy(TARGETS))
+    for row, t, value in zip(z, TARGETS, found.tolist(), strict=True):
+        if objective.has_other:
+            p, rows = softmax(row), [*t, 1.0 - sum(t)]
+            parts = [rows[k] * (1 - p[k]) * math.log(p[k]) for k in range(K + 1)]
+            expected = -0.25 * sum(parts[:K]) - 0.75 * parts[K]
+        else:
+            expected = by_hand_sigmoid(row, t, gamma=1.0, yes=0.25, no=0.75)
+        assert value == pytest.approx(expected, rel=1e-12)
+
+
 def by_hand_objectosphere(z: np.ndarray, f: np.ndarray, t: np.ndarray) -> float:
     length = math.sqrt(sum(v * v for v in f))
     magnitude = sum(t) * max(3.0 - length, 0.0) ** 2 + (1 - sum(t)) * length**2

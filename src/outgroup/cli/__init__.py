@@ -50,7 +50,7 @@ def _with_plain_errors(command: Callable[..., None]) -> Callable[..., None]:
             _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             raise typer.Exit(FAILED) from error
         except KeyboardInterrupt:
-            errors().print("Stopped. Embeddings made so far are kept.")
+            errors().print("Stopped. Embeddings and epochs of tuning done so far are kept.")
             raise typer.Exit(INTERRUPTED) from None
 
     return run

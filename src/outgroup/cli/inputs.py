@@ -178,6 +178,28 @@ def refuse_pool(pool: list[Path] | None) -> None:
         )
 
 
+def refuse_options(given: dict[str, Any]) -> None:
+    """Refuse options that say what is done to images of one input.
+
+    Parameters
+    ----------
+    given : dict
+        Options by name; what is left out is None, False or empty.
+
+    Raises
+    ------
+    InvalidParameterError
+        If there is one.
+    """
+    for name, value in given.items():
+        if value:
+            raise InvalidParameterError(
+                f"The '--{name}' parameter must be left out with --inputs. It is about images of "
+                "one input; what this network is like stands in the file of --inputs: target, "
+                "preset, negatives, label, groups."
+            )
+
+
 def joined(paths: list[Path]) -> Any:
     """Return the rows of several tables as one."""
     from outgroup.inputs.frames import Frame, as_frame

@@ -168,8 +168,7 @@ InputsFile = Annotated[
         "--inputs",
         metavar="JSON",
         help="A network with several inputs, from a table: a file that names its images, its "
-        "columns and the label. Options for images of one input are then without effect. Needs the "
-        "extra torch.",
+        "columns and the label. Needs the extra torch.",
         rich_help_panel=INPUTS,
     ),
 ]

@@ -66,6 +66,18 @@ def train(
                 "The 'DIR|CSV' argument must be a JSON or CSV file with --inputs. Got none."
             )
         several_inputs.refuse_pool(pool)
+        several_inputs.refuse_options(
+            {
+                "map": map,
+                "multi-label": multi_label,
+                "multi-output": multi_output,
+                "label-column": label_column,
+                "strategy": strategy != "auto",
+                "head": head,
+                "layers": layers,
+                "finetune": finetune or keep_tuned or network,
+            }
+        )
         budget = {
             "max_known_rejected": "auto" if max_known_rejected is None else max_known_rejected,
             "max_other_accepted": max_other_accepted,
@@ -73,6 +85,10 @@ def train(
         }
         several_inputs.train_inputs(data, inputs, out, other, budget, seed, ablation, json)
         return
+    if ablation:
+        raise InvalidParameterError(
+            "The '--ablation' parameter must stand beside --inputs. Got it without."
+        )
     if suspects is not None:
         options.check_writable(suspects, "--suspects")
         if not pool:

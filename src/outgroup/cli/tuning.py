@@ -24,18 +24,25 @@ Finetune = Annotated[
 Unfreeze = Annotated[
     str | None,
     typer.Option(
-        metavar="PART", help="What of it learns: last, half or all.", rich_help_panel=PANEL
+        metavar="PART",
+        help="What of it learns: last (that is, its last block), half or all. Without it last.",
+        rich_help_panel=PANEL,
     ),
 ]
 Epochs = Annotated[
-    int | None, typer.Option(metavar="N", help="Most epochs.", rich_help_panel=PANEL)
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Most epochs behind three of the head alone; fewer if they do no good. Without it 20.",
+        rich_help_panel=PANEL,
+    ),
 ]
 Objective = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
         help="sigmoid, other-class, outlier-exposure, focal-softmax, focal-sigmoid or "
-        "objectosphere; focal-sigmoid,gamma=1.",
+        "objectosphere; options as in focal-sigmoid,gamma=1,alpha=0.25. Without it sigmoid.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -43,14 +50,17 @@ Augment = Annotated[
     str | None,
     typer.Option(
         metavar="NAMES",
-        help="Some of geometric, colour, randaugment, mixup and cutmix, with commas between.",
+        help="Some of geometric, colour, randaugment, mixup and cutmix, with commas between. "
+        "Without it none.",
         rich_help_panel=PANEL,
     ),
 ]
 Balance = Annotated[
     str | None,
     typer.Option(
-        metavar="HOW", help="Rare classes: weights, oversample or none.", rich_help_panel=PANEL
+        metavar="HOW",
+        help="Rare classes: weights, oversample or none. Without it weights.",
+        rich_help_panel=PANEL,
     ),
 ]
 Network = Annotated[

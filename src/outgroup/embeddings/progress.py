@@ -67,6 +67,19 @@ class ProgressBar:
         self._bar.update(self._bar.task_ids[0], completed=completed)
 
 
+def rate(speed: float) -> str:
+    """Return how many a second, or how many seconds one takes.
+
+    Examples
+    --------
+    >>> rate(1234.5), rate(4.26), rate(0.25)
+    ('1,234/s', '4.3/s', '4 s each')
+    """
+    if speed >= 10:
+        return f"{speed:,.0f}/s"
+    return f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:,.0f} s each" if speed > 0 else ""
+
+
 def _open_bar(total: int | None, what: str) -> Any:
     from rich.console import Console
     from rich.progress import (
@@ -81,7 +94,7 @@ def _open_bar(total: int | None, what: str) -> Any:
 
     class _Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text("" if task.speed is None else f"{task.speed:,.0f}/s")
+            return Text("" if task.speed is None else rate(task.speed))
 
     columns = (what, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), _Rate())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)

@@ -5,6 +5,7 @@ No torch is needed to choose one by name.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
@@ -108,19 +109,26 @@ class Focal(Objective):
     ----------
     gamma : float, default=2.0
         How much less counts what is right already.
+    alpha : float or None, default=None
+        Weight of "yes, this class" against 1 - alpha of "no"; None: both 1.
 
     Raises
     ------
     InvalidParameterError
-        If gamma is below 0.
+        If gamma is below 0, or alpha not between 0 and 1.
     """
 
-    def __init__(self, gamma: float = 2.0) -> None:
-        if isinstance(gamma, bool) or not isinstance(gamma, (int, float)) or not gamma >= 0:
+    def __init__(self, gamma: float = 2.0, alpha: float | None = None) -> None:
+        if not _is_number(gamma) or not 0 <= gamma < math.inf:
             raise InvalidParameterError(
                 f"The 'gamma' parameter must be a number from 0 up. Got {gamma!r} instead."
             )
+        if alpha is not None and (not _is_number(alpha) or not 0 < alpha < 1):
+            raise InvalidParameterError(
+                f"The 'alpha' parameter must be a number between 0 and 1. Got {alpha!r} instead."
+            )
         self.gamma = float(gamma)
+        self.alpha = None if alpha is None else float(alpha)
 
 
 @OBJECTIVES.register("focal-softmax")
@@ -137,7 +145,10 @@ class FocalSoftmax(Focal):
         """See `outgroup.finetune.losses.focal_softmax`."""
         from outgroup.finetune.losses import focal_softmax
 
-        return focal_softmax(logits, targets, self.gamma)
+        if self.alpha is None:
+            return focal_softmax(logits, targets, self.gamma)
+        alpha = [self.alpha] * targets.shape[1] + [1.0 - self.alpha]
+        return focal_softmax(logits, targets, self.gamma, alpha)
 
 
 @OBJECTIVES.register("focal-sigmoid")
@@ -153,7 +164,7 @@ class FocalSigmoid(Focal):
         """See `outgroup.finetune.losses.focal_sigmoid`."""
         from outgroup.finetune.losses import focal_sigmoid
 
-        return focal_sigmoid(logits, targets, self.gamma)
+        return focal_sigmoid(logits, targets, self.gamma, self.alpha)
 
 
 @OBJECTIVES.register("objectosphere")
@@ -176,7 +187,7 @@ class Objectosphere(OutlierExposure):
 
 
 def choose_objective(name: str) -> Objective:
-    """Return an objective by name, with options behind commas as in "focal-sigmoid,gamma=1".
+    """Return an objective by name, with options behind commas, as in "focal-sigmoid,gamma=1".
 
     Raises
     ------
@@ -185,8 +196,8 @@ def choose_objective(name: str) -> Objective:
 
     Examples
     --------
-    >>> choose_objective("focal-sigmoid,gamma=1").gamma
-    1.0
+    >>> choose_objective("focal-sigmoid,gamma=1,alpha=0.25").alpha
+    0.25
     >>> choose_objective("sigmoid,gamma=1")
     Traceback (most recent call last):
     outgroup.errors.InvalidParameterError: The objective 'sigmoid' has no option. Got 'gamma=1'.
@@ -200,16 +211,22 @@ def choose_objective(name: str) -> Objective:
     cls = OBJECTIVES.get(name)
     if not given:
         return cls()
-    option, _, value = given.partition("=")
     if not issubclass(cls, Focal):
         raise InvalidParameterError(f"The objective {name!r} has no option. Got {given!r}.")
-    try:
-        number = float(value)
-    except ValueError:
-        number = -1.0
-    if option != "gamma" or not number >= 0:
+    options: dict[str, float] = {}
+    for part in given.split(","):
+        option, _, value = part.partition("=")
+        try:
+            options[option.strip()] = float(value)
+        except ValueError:
+            options[""] = math.nan
+    if not options.keys() <= {"gamma", "alpha"}:
         raise InvalidParameterError(
-            f"The objective {name!r} has one option, gamma, a number from 0 up, as in "
-            f"'{name},gamma=1'. Got {given!r}."
+            f"The objective {name!r} has the options gamma and alpha, numbers, as in "
+            f"'{name},gamma=1,alpha=0.25'. Got {given!r}."
         )
-    return cls(number)
+    return cls(**options)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -31,7 +31,8 @@ class Plan:
         everything.
     objective : str, default="sigmoid"
         "sigmoid", "other-class", "outlier-exposure", "focal-softmax", "focal-sigmoid" or
-        "objectosphere"; a focal one takes its gamma behind a comma, as in "focal-sigmoid,gamma=1".
+        "objectosphere"; a focal one takes its options behind commas, as in
+        "focal-sigmoid,gamma=1,alpha=0.25".
     augment : sequence of str, default=()
         Some of "geometric", "colour", "randaugment", "mixup", "cutmix".
     balance : {"weights", "oversample"} or None, default="weights"

@@ -253,11 +253,20 @@ def _info(plan: Plan, chosen: Chosen, history: History) -> dict[str, Any]:
 
 def _sentence(plan: Plan, chosen: Chosen, history: History) -> str:
     part = {"last": "its last block", "half": "half of its blocks", "all": "all of it"}
-    known, watched = chosen.n_known(TUNED), chosen.n_known(WATCHED)
-    before, after = (100 * history.figure(i).accepted for i in (0, history.best))
+    before, after = (f"{100 * history.figure(i).accepted:.1f} %" for i in (0, history.best))
+    if chosen.targets.several:
+        seen = (
+            "where each label is found on 95 % of the images that have it, it was found on "
+            f"{before} of those without it before and on {after} after"
+        )
+    else:
+        seen = (
+            f"where 95 % of these images are kept, {before} of these negatives were accepted "
+            f"before and {after} after"
+        )
     return (
-        f"The network was tuned ({part[plan.unfreeze]}) on {known:,} of these images and "
-        f"{chosen.n_others(TUNED):,} negatives, and watched by {watched:,} and "
-        f"{chosen.n_others(WATCHED):,} others, of which negatives it accepted {before:.1f} % "
-        f"before and {after:.1f} % after (epoch {history.best}, 95 % of known images kept)."
+        f"The network was tuned ({part[plan.unfreeze]}) on {chosen.n_known(TUNED):,} of these "
+        f"images and {chosen.n_others(TUNED):,} negatives. {chosen.n_known(WATCHED):,} other "
+        f"images and {chosen.n_others(WATCHED):,} other negatives watched: {seen} "
+        f"(epoch {history.best})."
     )
