@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -313,6 +314,19 @@ def test_a_network_without_timm_says_what_to_install() -> None:
             network_from_timm("resnet18")
     else:
         pytest.skip("timm is installed")
+
+
+def test_a_timm_that_can_not_be_imported_is_one_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch")
+    from outgroup.finetune.foreign import network_from_timm
+
+    (tmp_path / "timm.py").write_text("raise RuntimeError('operator torchvision::nms is missing')")
+    monkeypatch.delitem(sys.modules, "timm", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(BackboneError, match=r"can't be imported: operator torchvision::nms"):
+        network_from_timm("resnet18")
 
 
 def test_a_module_that_gives_no_vector_is_refused() -> None:

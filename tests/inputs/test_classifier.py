@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from outgroup import load
+from outgroup.embeddings import ProgressBar
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError, ModelFileError
 from outgroup.inputs import (
     Bands,
@@ -307,6 +308,29 @@ def test_the_ablation_compares_on_the_same_rows(fitted: Any) -> None:
     assert table.worse.low > 0.0  # angle and sensor say nothing of the class
     assert images.log_loss.value < table.log_loss.value
     assert "log loss" in str(found)
+    assert str(found).endswith(f"{found.n} held-out rows")
+
+
+def test_progress_counts_the_epochs_of_all_networks(
+    chips: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: dict[str, list[int]] = {}
+
+    class Bar(ProgressBar):
+        def __init__(self, total: int, shown: bool | None, what: str) -> None:
+            assert shown is False
+            super().__init__(total, shown, what=what)
+            bars[what] = [total, 0]
+            self.said = what
+
+        def advance(self) -> None:
+            bars[self.said][1] += 1
+
+    monkeypatch.setattr("outgroup.inputs.fitting.ProgressBar", Bar)
+    model = MultiInputClassifier(INPUTS, replace(TINY, epochs=2), progress=False)
+    model.fit(chips, "label").ablation()
+    said = ["training, epochs", "images alone, epochs", "table alone, epochs"]
+    assert bars == {what: [4, 4] for what in said}
 
 
 def test_a_network_of_columns_alone() -> None:

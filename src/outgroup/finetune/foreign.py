@@ -110,14 +110,19 @@ def network_from_timm(name: str) -> ModuleNetwork:
     Raises
     ------
     BackboneError
-        If timm is not installed.
+        If timm is not installed, or can't be imported.
     InvalidParameterError
         If timm has no such network.
     """
     try:
         import timm
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise BackboneError(f"{TIMM}{name} needs timm: pip install timm") from error
+    except Exception as error:  # timm imports torchvision, which may be of another torch
+        raise BackboneError(
+            f"{TIMM}{name} needs timm, which is installed and can't be imported: {error}. Install "
+            "the builds of torch and torchvision that belong together."
+        ) from error
     if name not in timm.list_models():
         raise InvalidParameterError(
             f"The 'network' parameter must be 'timm:NAME' with a name of timm.list_models(). "

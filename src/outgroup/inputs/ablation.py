@@ -75,7 +75,8 @@ class Ablation:
             + ("" if row.inputs == "both" else str(row.worse))
             for row in self.rows
         ]
-        return "\n".join([*lines, f"{self.n} held-out rows, {self.n_units} units"])
+        groups = "" if self.n_units == self.n else f" in {self.n_units} groups"
+        return "\n".join([*lines, f"{self.n} held-out rows{groups}"])
 
 
 def ablate(
@@ -85,6 +86,7 @@ def ablate(
     target: str,
     seed: int,
     both: HeldOutRows | None = None,
+    progress: bool | None = None,
 ) -> Ablation:
     """Train on images alone and on the table alone, in the same folds, and compare.
 
@@ -94,6 +96,8 @@ def ablate(
         As for `fit_inputs`.
     both : HeldOutRows or None
         What was held out when both were learned from; None: they are learned from here.
+    progress : bool or None
+        As for `fit_inputs`.
 
     Raises
     ------
@@ -105,11 +109,11 @@ def ablate(
             "There is nothing to compare: the inputs are images or a table alone."
         )
     if both is None:
-        both = fit_inputs(data, inputs, preset, target, None, seed)[1]
+        both = fit_inputs(data, inputs, preset, target, None, seed, progress, "both")[1]
     found = {"both": both}
     for name, kept in (("images", inputs.images), ("table", inputs.table)):
         own = narrowed(data, inputs, [one.name for one in kept])
-        found[name] = fit_inputs(*own, preset, target, None, seed)[1]
+        found[name] = fit_inputs(*own, preset, target, None, seed, progress, f"{name} alone")[1]
     losses = {name: row_losses(one) for name, one in found.items()}
     _, unit = np.unique(both.units[known_rows(both)], return_inverse=True)
     rows = []

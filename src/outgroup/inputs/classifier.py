@@ -60,6 +60,8 @@ class MultiInputClassifier:
         Of each promise.
     seed : int, default=0
         Of everything that is drawn.
+    progress : bool or None, default=None
+        Whether to show a progress bar on standard error; None: if it is a terminal.
 
     Raises
     ------
@@ -85,6 +87,7 @@ class MultiInputClassifier:
         max_other_accepted: float | None = None,
         confidence: float = 0.95,
         seed: int = 0,
+        progress: bool | None = None,
     ) -> None:
         if not isinstance(inputs, Inputs):
             raise InvalidParameterError(
@@ -112,6 +115,7 @@ class MultiInputClassifier:
         self.target = target
         self.budget = Budget(max_known_rejected, max_other_accepted, confidence)
         self.seed = seed
+        self.progress = progress
         self._model: InputsModel | None = None
         self._data: RowSet | None = None
         self.held_out_: HeldOutRows | None = None
@@ -182,7 +186,7 @@ class MultiInputClassifier:
         rows = gather_rows(self.inputs, self.target, data, y, groups, other, classes, id, names)
         warn_of_leaks(self.inputs, rows)
         model, held = fit_inputs(
-            rows, self.inputs, self.preset, self.target, self.budget, self.seed
+            rows, self.inputs, self.preset, self.target, self.budget, self.seed, self.progress
         )
         self._model, self._data, self.held_out_ = model, rows, held
         self.training_ = {
@@ -279,7 +283,8 @@ class MultiInputClassifier:
         """
         from outgroup.inputs.ablation import ablate
 
-        return ablate(self.report, self.inputs, self.preset, self.target, self.seed, self.held_out_)
+        own = self.inputs, self.preset, self.target, self.seed
+        return ablate(self.report, *own, self.held_out_, self.progress)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to one file."""

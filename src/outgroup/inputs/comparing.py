@@ -146,7 +146,7 @@ def _answer(
     shape: Preset = PRESETS[preset if way.startswith("without ") else way]
     left = [name for name in inputs.names if way != f"without {name}"]
     own, less = narrowed(data, inputs, left)
-    model, held = fit_inputs(own, less, shape, target, None, seed)
+    model, held = fit_inputs(own, less, shape, target, None, seed, what=way)
     return model, own, held.kept()
 
 

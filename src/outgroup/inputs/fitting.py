@@ -13,13 +13,13 @@ a smaller set that nothing has seen gives away (`benchmarks/inputs_promises.py`)
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.calibration import Budget, Certificate, HeldOut, choose_threshold
+from outgroup.embeddings import ProgressBar
 from outgroup.inputs.dealing import Deal, deal_rows
 from outgroup.inputs.declarations import Inputs
 from outgroup.inputs.encoding import Encoder, Rows, fit_encoder, with_sizes
@@ -79,7 +79,8 @@ def fit_inputs(
     target: str,
     budget: Budget | None = None,
     seed: int = 0,
-    progress: Callable[[], None] | None = None,
+    progress: bool | None = None,
+    what: str = "training",
 ) -> tuple[InputsModel, HeldOutRows]:
     """Train the networks of a preset, and choose the threshold from rows that none has seen.
 
@@ -97,8 +98,10 @@ def fit_inputs(
         What the threshold has to keep; None is ``Budget()``.
     seed : int, default=0
         Of how rows are dealt, and of networks.
-    progress : callable or None
-        Called after each epoch of each network.
+    progress : bool or None, default=None
+        Whether to show a progress bar on standard error; None: if it is a terminal.
+    what : str, default="training"
+        What is said beside it.
 
     Raises
     ------
@@ -117,10 +120,11 @@ def fit_inputs(
     plan = make_plan(encoder.inputs, preset, encoder.table_width, goal.outputs)
     targets, missing = goal.encode(data.Y), encoder.missing_table()
     weights = []
-    for i, member in enumerate(deal.members):
-        learned = deal.learned(member)
-        own = (rows.take(learned), targets[learned], goal, missing)
-        weights.append(train_network(plan, *own, seed * MEMBERS + i, progress))
+    with ProgressBar(len(deal.members) * preset.epochs, progress, what=f"{what}, epochs") as bar:
+        for i, member in enumerate(deal.members):
+            learned = deal.learned(member)
+            own = (rows.take(learned), targets[learned], goal, missing)
+            weights.append(train_network(plan, *own, seed * MEMBERS + i, bar.advance))
     networks = Networks(write_graph(plan, weights), plan, len(weights))
     answers = networks.run(rows)
     features = features_of(data.cells, rows, encoder, plan)
