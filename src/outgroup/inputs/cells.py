@@ -150,7 +150,10 @@ def _shaped(
         image = np.ascontiguousarray(np.moveaxis(image, 2, 0))
     if image.shape[0] != channels or (size and image.shape[1:] != size):
         wanted = f"({channels}, {height}, {width})" if size else f"({channels}, height, width)"
-        raise ValueError(f"its shape is {image.shape}, not {wanted}")
+        fewest = min(image.shape[0], image.shape[2])
+        told = f"; an image of {fewest} channels is declared with channels={fewest}"
+        more = told if size is None and fewest != channels else ""
+        raise ValueError(f"its shape is {image.shape}, not {wanted}{more}")
     if not image.size:
         raise ValueError("an image without pixels")
     return image
