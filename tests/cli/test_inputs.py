@@ -195,9 +195,11 @@ def test_compare_measures_presets_single_inputs_and_a_baseline(
     assert found["two-branch"]["others"]["value"] == 0.0
     assert found["two-branch"]["backgrounds"]["n"] == 12
     assert found["without band_1"]["backgrounds"] is None
-    text = run("compare", table, "--inputs", spec, "--strategy", "logistic")
+    ways = ["--strategy", "two-branch-plus", "--strategy", "logistic"]
+    text = run("compare", table, "--inputs", spec, *ways, columns=80)
     assert text.exit_code == 0, text.output
-    assert "logistic" in text.stdout
+    names = [line.split("  ")[0] for line in text.stdout.splitlines()]
+    assert {"two-branch-plus", "logistic"} <= set(names)  # in one piece
     assert "without" not in text.stdout
     wrong = run("compare", table, "--inputs", spec, "--strategy", "blend")
     assert wrong.exit_code == 2

@@ -77,7 +77,7 @@ def chips() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def fitted(chips: dict[str, Any]) -> Any:
-    return MultiInputClassifier(INPUTS, TINY).fit(chips, "label", id="id")
+    return MultiInputClassifier(INPUTS, TINY, progress=False).fit(chips, "label", id="id")
 
 
 @pytest.fixture(scope="session")
@@ -300,7 +300,21 @@ def test_several_labels(chips: Any, tmp_path: Path) -> None:
     assert loaded.predict(chips)[3].to_json() == answers[3].to_json()
 
 
-def test_the_ablation_compares_on_the_same_rows(fitted: Any) -> None:
+def test_the_ablation_compares_on_the_same_rows_and_shows_how_far_it_is(
+    fitted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars: dict[str, list[int]] = {}
+
+    class Bar(ProgressBar):
+        def __init__(self, total: int, shown: bool | None, what: str) -> None:
+            assert shown is False
+            super().__init__(total, shown, what=what)
+            self.epochs = bars[what] = [total, 0]
+
+        def advance(self) -> None:
+            self.epochs[1] += 1
+
+    monkeypatch.setattr("outgroup.inputs.fitting.ProgressBar", Bar)
     found = fitted.ablation()
     assert [row.inputs for row in found.rows] == ["both", "images", "table"]
     both, images, table = found.rows
@@ -309,28 +323,8 @@ def test_the_ablation_compares_on_the_same_rows(fitted: Any) -> None:
     assert images.log_loss.value < table.log_loss.value
     assert "log loss" in str(found)
     assert str(found).endswith(f"{found.n} held-out rows")
-
-
-def test_progress_counts_the_epochs_of_all_networks(
-    chips: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bars: dict[str, list[int]] = {}
-
-    class Bar(ProgressBar):
-        def __init__(self, total: int, shown: bool | None, what: str) -> None:
-            assert shown is False
-            super().__init__(total, shown, what=what)
-            bars[what] = [total, 0]
-            self.said = what
-
-        def advance(self) -> None:
-            bars[self.said][1] += 1
-
-    monkeypatch.setattr("outgroup.inputs.fitting.ProgressBar", Bar)
-    model = MultiInputClassifier(INPUTS, replace(TINY, epochs=2), progress=False)
-    model.fit(chips, "label").ablation()
-    said = ["training, epochs", "images alone, epochs", "table alone, epochs"]
-    assert bars == {what: [4, 4] for what in said}
+    epochs = TINY.members * TINY.epochs
+    assert bars == {f"{one} alone, epochs": [epochs, epochs] for one in ("images", "table")}
 
 
 def test_a_network_of_columns_alone() -> None:

@@ -66,10 +66,12 @@ def compare_inputs(
         return
     able = [one for one in found if one.problem is None]
     strange = any(one.others for one in able)
-    columns = ["way", "log loss", "accuracy", "more", "empty", *["others"] * strange, "s"]
+    columns = ["way", "log loss", "right %", "more", "empty", *["others"] * strange, "s"]
     console = results()
     lines = [_line(one, strange) for one in able]
-    console.print(table("Networks with several inputs", columns, lines))
+    made = table("Networks with several inputs", columns, lines)
+    made.collapse_padding = True  # leaves room for the names
+    console.print(made)
     console.print()
     more = " others: % of the rows given as others that are given a class." if strange else ""
     console.print(LEGEND + more)
@@ -80,13 +82,18 @@ def compare_inputs(
 
 def _line(one: WayResult, strange: bool) -> tuple[str, ...]:
     rates = [one.backgrounds, *[one.others] * strange]
-    figures = [one.log_loss, one.accuracy, one.worse]
     return (
         one.name,
-        *("" if figure is None else _short(figure) for figure in figures),
+        "" if one.log_loss is None else _short(one.log_loss),
+        "" if one.accuracy is None else _percent(one.accuracy),
+        "" if one.worse is None else _short(one.worse),
         *("" if rate is None else f"{(rate.value or 0.0) * 100:.0f}" for rate in rates),
         f"{one.seconds:.0f}",
     )
+
+
+def _percent(figure: Any) -> str:
+    return f"{100 * figure.value:.0f} [{100 * figure.low:.0f}, {100 * figure.high:.0f}]"
 
 
 def _short(figure: Any) -> str:
