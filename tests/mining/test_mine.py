@@ -17,7 +17,7 @@ from outgroup import ImageClassifier, mine
 from outgroup.backbones import Backbone
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
 from outgroup.mining import Effort, Mined
-from outgroup.pool import Incoming
+from outgroup.pool import Incoming, Pool
 from outgroup.pool.engines._embedding import EngineEmbedder
 from outgroup.pool.engines.base import Streams
 from outgroup.pool.engines.local import LocalEngine
@@ -119,6 +119,17 @@ def test_training_images_in_the_stream_are_no_evidence(
 ) -> None:
     found = mine([*photos.rglob("*.png"), *odds.rglob("*.png")], alone)
     assert (found.repeated, found.stages[-1].images) == (75, 24)
+
+
+def test_training_images_in_a_pool_are_no_evidence_though_it_keeps_them_re_encoded(
+    quick: str, photos: Path, odds: Path, new: Path, tmp_path: Path
+) -> None:
+    clf = ImageClassifier(strategy="blend", backbone=quick, cache=False).fit(photos, other=odds)
+    pool = Pool.create(tmp_path / "pool", quick)
+    pool.add(odds)
+    pool.add(new)
+    found = mine(pool, clf, budget=Effort(refits=0))
+    assert (found.repeated, found.read - found.repeated) == (24, len(pool) - 24)
 
 
 def test_a_stream_that_fails_midway_gives_what_there_is(

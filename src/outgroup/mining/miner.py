@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -104,6 +105,8 @@ class Miner(KeepsState):
             for name in ("hard", "new", "uniform", "rejected"):
                 getattr(self.memory, name).merge(getattr(before, name))
         self.memory.seen.add(keys_of(recipe.data.features))
+        # A pool keeps images re-encoded, so that a training image there has another embedding.
+        self._paths = frozenset(map(_full, filter(None, recipe.data.paths or ())))
         self._quarantine = Smallest(SHOWN)
         self.learned: tuple[str | None, ...] = ()
         #: The mined negatives that the present model has learned from.
@@ -143,6 +146,7 @@ class Miner(KeepsState):
         rows = np.flatnonzero(finite)
         keys = keys_of(take(batch.features, rows))
         new = self.memory.seen.add(keys)
+        new &= [_full(batch.names[i]) not in self._paths for i in rows.tolist()]
         self._note_repeats(new)
         rows, keys = rows[new], keys[new]
         if not len(rows):
@@ -333,6 +337,10 @@ def run(
             return "end"
         miner.feed(batch)
         say("batch", miner)
+
+
+def _full(path: str | None) -> str | None:
+    return path and os.path.abspath(path)
 
 
 def _check(target: object, confidence: object, hardest: object, uniform: object) -> None:
