@@ -146,7 +146,8 @@ class Miner(KeepsState):
         rows = np.flatnonzero(finite)
         keys = keys_of(take(batch.features, rows))
         new = self.memory.seen.add(keys)
-        new &= [_full(batch.names[i]) not in self._paths for i in rows.tolist()]
+        names = [_full(batch.names[i]) for i in rows.tolist()]
+        new &= np.array([name not in self._paths for name in names], dtype=bool)
         self._note_repeats(new)
         rows, keys = rows[new], keys[new]
         if not len(rows):
