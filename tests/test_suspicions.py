@@ -88,7 +88,7 @@ def test_the_one_folder_that_looks_like_a_class_is_named() -> None:
     assert "odds" not in said
 
 
-def test_where_negatives_are_not_learned_from_only_nearly_all_are_worth_a_word() -> None:
+def test_where_negatives_are_not_learned_from_only_those_near_a_class_are_worth_a_word() -> None:
     between = rows(0) / 2 + rows(1) / 2
     assert found(CAT, DOG, (None, between, "odds"), strategy=Softmax) == ""  # type: ignore[arg-type]
     said = found(CAT, DOG, (None, rows(0), "odds"), strategy=Softmax)  # type: ignore[arg-type]

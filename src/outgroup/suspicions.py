@@ -31,8 +31,8 @@ NO_LABEL = frozenset(
 
 #: Share of the held-out negatives, of all or of one folder, that are taken for a class, and how
 #: many there must be, before it is said that they look like it. Where they are not learned from,
-#: nearly all must be: there, look-alikes are taken for it easily.
-TAKEN, NOT_LEARNED_TAKEN, AT_LEAST = 0.5, 0.9, 5
+#: only those count that are near it as well: there, all kinds of images are taken for a class.
+TAKEN, AT_LEAST = 0.5, 5
 
 #: Negatives that a message names.
 NAMED = 3
@@ -138,23 +138,27 @@ def _in_two_classes(data: TrainingSet) -> list[str]:
 
 def _taken_negatives(data: TrainingSet, model: OpenSetModel) -> list[str]:
     """Say which negatives are taken for one class, by models that have not seen them."""
-    others, learned = np.flatnonzero(data.y < 0), model.strategy.uses_others
+    others = np.flatnonzero(data.y < 0)
     if len(others) < AT_LEAST:
         return []
-    scores = model.strategy.score({name: v[others] for name, v in data.features.items()})
-    taken_for = np.where(
-        model.other_scores <= model.threshold, scores.class_scores.argmax(axis=1), -1
-    )
+    taken_for = np.full(len(others), -1)
+    taken = np.flatnonzero(model.other_scores <= model.threshold)
+    if len(taken):
+        features = {name: values[others[taken]] for name, values in data.features.items()}
+        labels = model.strategy.score(features).class_scores.argmax(axis=1)
+        if not model.strategy.uses_others and model.reasons is not None:
+            labels[~model.reasons.reached(features["last"], labels)] = -1
+        taken_for[taken] = labels
     origins = np.array([""] * len(others))
     if data.origins is not None:
         origins = np.array(data.origins)[others]
-    found, limit = [], TAKEN if learned else NOT_LEARNED_TAKEN
+    found = []
     for origin in np.unique(origins):
         of_origin = taken_for[origins == origin]
         if len(of_origin) >= AT_LEAST:
             where = f" in {str(origin)!r}" if origin else ""
-            found += _looks_like(data.classes, of_origin, limit, where)
-    return found or _looks_like(data.classes, taken_for, limit, "")
+            found += _looks_like(data.classes, of_origin, where)
+    return found or _looks_like(data.classes, taken_for, "")
 
 
 def doubted_negatives(found: Contamination | None) -> list[str]:
@@ -171,13 +175,11 @@ def doubted_negatives(found: Contamination | None) -> list[str]:
     ]
 
 
-def _looks_like(
-    classes: Sequence[str], taken_for: NDArray[np.int64], limit: float, where: str
-) -> list[str]:
-    """Return a message if more than a share of `limit` is taken for one class."""
+def _looks_like(classes: Sequence[str], taken_for: NDArray[np.int64], where: str) -> list[str]:
+    """Return a message if more than `TAKEN` of them are taken for one class."""
     n, counts = len(taken_for), np.bincount(taken_for[taken_for >= 0], minlength=len(classes))
     k = int(counts.argmax())
-    if counts[k] <= limit * n:
+    if counts[k] <= TAKEN * n:
         return []
     return [
         f"{percent(counts[k] / n)} of the negatives{where} ({counts[k]} of {n}, held out) are "

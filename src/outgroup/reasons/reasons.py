@@ -101,6 +101,11 @@ class Reasons:
             found[found] = near.all(axis=1)
         return found
 
+    def reached(self, embeddings: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether n images (n, d) are near the class that is said of each, of index (n,)."""
+        distances = self.references.class_distances(as_directions(embeddings))
+        return distances[np.arange(len(labels)), labels] <= self.reach[labels]
+
 
 def learn_reasons(
     classes: tuple[str, ...],
