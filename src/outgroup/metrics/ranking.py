@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from outgroup.errors import InvalidDataError
@@ -68,6 +67,8 @@ def auroc_interval(
     >>> tuple(round(side, 3) for side in auroc_interval(1.0, 100, 60))
     (0.974, 1.0)
     """
+    from scipy.optimize import brentq  # slow to import; training does without
+
     z = float(ndtri(0.5 + confidence / 2.0))
     n_mean = (n_known + n_other) / 2.0
 
