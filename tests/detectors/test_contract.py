@@ -142,11 +142,15 @@ def test_a_second_fit_keeps_nothing_of_the_first(name: str) -> None:
     np.testing.assert_array_equal(used.other_score(rows), fresh.other_score(rows))
 
 
+def classes_and_negatives() -> tuple[np.ndarray, np.ndarray]:
+    """Return 20 rows of each of three classes and 20 negatives, and their class indices."""
+    y = np.r_[np.arange(60) % 3, np.full(20, -1)]
+    return np.random.default_rng(4).normal(size=(80, 8)) + 3 * np.eye(4, 8)[y], y
+
+
 @pytest.mark.parametrize("name", FEATURE)
 def test_out_of_fold_scores_are_those_of_models_without_the_row(name: str) -> None:
-    rng = np.random.default_rng(4)
-    y = np.r_[np.arange(60) % 3, np.full(20, -1)]
-    X = rng.normal(size=(80, 8)) + 3 * np.eye(4, 8)[y]
+    X, y = classes_and_negatives()
     folds = np.arange(80) % 4
     detector = DETECTORS.get(name)()
     assert isinstance(detector, FeatureDetector)
@@ -166,9 +170,7 @@ LEAVES_OUT = [n for n, cls in DETECTORS if issubclass(cls, FeatureDetector) and 
 
 @pytest.mark.parametrize("name", LEAVES_OUT)
 def test_rows_left_out_one_by_one_get_what_models_without_them_say(name: str) -> None:
-    rng = np.random.default_rng(4)
-    y = np.r_[np.arange(60) % 3, np.full(20, -1)]
-    X = rng.normal(size=(80, 8)) + 3 * np.eye(4, 8)[y]
+    X, y = classes_and_negatives()
     folds, known = np.arange(80) % 4, y >= 0
     detector = DETECTORS.get(name)()
     assert isinstance(detector, FeatureDetector)
@@ -187,9 +189,7 @@ def test_rows_left_out_one_by_one_get_what_models_without_them_say(name: str) ->
 
 @pytest.mark.parametrize("name", FEATURE)
 def test_negatives_are_learned_from_only_by_those_that_say_so(name: str) -> None:
-    rng = np.random.default_rng(4)
-    y = np.r_[np.arange(60) % 3, np.full(20, -1)]
-    X = rng.normal(size=(80, 8)) + 3 * np.eye(4, 8)[y]
+    X, y = classes_and_negatives()
     folds, known = np.arange(80) % 4, y >= 0
     detector = DETECTORS.get(name)()
     assert isinstance(detector, FeatureDetector)

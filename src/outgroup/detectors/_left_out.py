@@ -38,7 +38,7 @@ def left_out_squares(model: ClassModel, X: Array, *shaped: Array) -> list[Array]
         Of the rows and of each of `shaped`; infinite where no mean is left, as that of a class with
         a single row.
     """
-    metric, means, counts = model.metric, model.means, model.counts
+    metric, means, counts, fewer = model.metric, model.means, model.counts, model.without_one
     between = metric.squared(means, means)
     results = [np.empty((len(X), len(means))) for _ in range(1 + len(shaped))]
     for start in range(0, len(X), BLOCK):
@@ -66,7 +66,7 @@ def left_out_squares(model: ClassModel, X: Array, *shaped: Array) -> list[Array]
             back = squares[at, own] + 2.0 * mine / others + h / others**2
             back += factor * (mine + h / others) ** 2
             without[at, own] = np.where(counts[own] > 1, back, np.inf)
-            result[block] = model.without_one * np.maximum(without, 0.0)
+            result[block] = fewer * np.maximum(without, 0.0)
     return results
 
 

@@ -31,8 +31,8 @@ class OneClass(Blend):
     Its members are those of `Blend`: the distances on each layer, and the confidence of a linear
     head where there are negatives or a second class; and one more, the odds of the backbone's own
     answers that known images don't get (see `AnswerOdds`): a network that knows breeds of dogs
-    tells them from cats without one dog in the training images. It is made for a single class, and
-    takes several.
+    tells them from cats without one dog in the training images. Each counts once, the head too. It
+    is made for a single class, and takes several.
 
     The probability of a class is the head's sigmoid: with negatives, how probable it is against
     them if both are as frequent. A single class without negatives has nothing to be weighed
