@@ -214,12 +214,30 @@ def test_compare_measures_presets_single_inputs_and_a_baseline(
         ["--strategy", "sigmoid"],
         ["--map", "cat=cat"],
         ["--label-column", "kind"],
+        ["--epochs", "3"],
+        ["--objective", "sigmoid"],
+        ["--backbone", "efficientnet-lite0"],
+        ["--suspects", "page.html"],
+        ["--no-cache"],
+        ["--no-paths"],
     ],
 )
 def test_options_for_images_of_one_input_are_refused(
     run: Run, option: list[str], table: Path, spec: Path, tmp_path: Path
 ) -> None:
     done = run("train", table, "--inputs", spec, *option, "--out", tmp_path / "m.outgroup")
+    assert done.exit_code == 2
+    told = " ".join(done.output.split())
+    assert f"The '{option[0]}' parameter must be left out with --inputs" in told
+
+
+@pytest.mark.parametrize(
+    "option", [["--max-known-rejected", "0.1"], ["--plot", "p.svg"], ["--multi-output"]]
+)
+def test_a_comparison_refuses_what_it_would_not_heed(
+    run: Run, option: list[str], table: Path, spec: Path
+) -> None:
+    done = run("compare", table, "--inputs", spec, *option)
     assert done.exit_code == 2
     told = " ".join(done.output.split())
     assert f"The '{option[0]}' parameter must be left out with --inputs" in told

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Short names of the kinds of unknowns, in the order of the columns.
 KINDS = {"left-out classes": "class", "held-out negatives": "neg.", "synthetic garbage": "synth."}
 
+#: What has a say in a comparison of networks with several inputs.
+HEEDED_WITH_INPUTS = ("data", "inputs", "other", "strategy", "seed", "json")
+
 LEGEND = (
     "known: % of held-out known images called other. unknown: % of images of a kind never seen in "
     "training that are given a class: the mean, \u00b1 one standard error, over classes left out, "
@@ -27,6 +30,7 @@ LEGEND = (
 
 
 def compare(
+    context: typer.Context,
     data: options.Data,
     other: options.Other = None,
     pool: options.Pool = None,
@@ -53,11 +57,7 @@ def compare(
     from outgroup.classifier import ImageClassifier
 
     if inputs is not None:
-        several_inputs.refuse_pool(pool)
-        if plot is not None:
-            raise InvalidParameterError(
-                f"The '--plot' parameter must be left out with --inputs. Got {plot} instead."
-            )
+        several_inputs.refuse_options(context, HEEDED_WITH_INPUTS)
         inputs_figures.compare_inputs(data, inputs, other, strategy or None, seed, json)
         return
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from outgroup.cli.output import print_json, printable, results, table, tell_files
 from outgroup.errors import InvalidParameterError
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
 
 #: What a file of inputs may say beside the inputs themselves.
 KEYS = ("target", "preset", "negatives", "label", "groups", "id", "names")
+
+NOT_HEEDED = (
+    "It is about images of one input; what this network is like stands in the file of --inputs: "
+    f"{', '.join(KEYS[:4])}."
+)
+NO_POOL = (
+    "A pool holds images alone, and a row for such a network has all of its inputs: a random image "
+    "has no second band and no angle. Give tables of rows that are none of the classes with "
+    '--other, or let "negatives": "background" make some.'
+)
 
 
 @dataclass(frozen=True)
@@ -167,37 +179,31 @@ def read_spec(path: Path) -> Spec:
     return Spec(Inputs.from_dict(given), **own)
 
 
-def refuse_pool(pool: list[Path] | None) -> None:
-    """Refuse a pool of images for a network with several inputs, and say why."""
-    if pool:
-        raise InvalidParameterError(
-            f"The '--pool' parameter must be left out with --inputs. Got {pool[0]} instead. A pool "
-            "holds images alone, and a row for such a network has all of its inputs: a random "
-            "image has no second band and no angle. Give tables of rows that are none of the "
-            'classes with --other, or let "negatives": "background" make some.'
-        )
-
-
-def refuse_options(given: dict[str, Any]) -> None:
-    """Refuse options that say what is done to images of one input.
+def refuse_options(context: typer.Context, heeded: Collection[str]) -> None:
+    """Refuse options that say nothing about a network with several inputs, and so did nothing.
 
     Parameters
     ----------
-    given : dict
-        Options by name; what is left out is None, False or empty.
+    context : typer.Context
+        Of a command that was given ``--inputs``.
+    heeded : collection of str
+        Parameters of the command that have a say.
 
     Raises
     ------
     InvalidParameterError
-        If there is one.
+        If another one was given.
     """
-    for name, value in given.items():
-        if value:
-            raise InvalidParameterError(
-                f"The '--{name}' parameter must be left out with --inputs. It is about images of "
-                "one input; what this network is like stands in the file of --inputs: target, "
-                "preset, negatives, label, groups."
-            )
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        # By name: typer may bring a click of its own, whose members are not equal to click's.
+        if name in heeded or source is None or source.name == "DEFAULT":
+            continue
+        why = NO_POOL if name == "pool" else NOT_HEEDED
+        raise InvalidParameterError(
+            f"The '{parameter.opts[0]}' parameter must be left out with --inputs. {why}"
+        )
 
 
 def joined(paths: list[Path]) -> Any:

@@ -17,8 +17,17 @@ from outgroup.errors import InvalidParameterError
 if TYPE_CHECKING:
     from outgroup.classifier import ImageClassifier
 
+#: What has a say in a network with several inputs.
+HEEDED_WITH_INPUTS = (
+    *("out", "data", "inputs", "other", "ablation", "seed", "json"),
+    "max_known_rejected",
+    "max_other_accepted",
+    "confidence",
+)
+
 
 def train(
+    context: typer.Context,
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FILE", help="The model file to write.")
     ],
@@ -65,19 +74,7 @@ def train(
             raise InvalidParameterError(
                 "The 'DIR|CSV' argument must be a JSON or CSV file with --inputs. Got none."
             )
-        several_inputs.refuse_pool(pool)
-        several_inputs.refuse_options(
-            {
-                "map": map,
-                "multi-label": multi_label,
-                "multi-output": multi_output,
-                "label-column": label_column,
-                "strategy": strategy != "auto",
-                "head": head,
-                "layers": layers,
-                "finetune": finetune or keep_tuned or network,
-            }
-        )
+        several_inputs.refuse_options(context, HEEDED_WITH_INPUTS)
         budget = {
             "max_known_rejected": "auto" if max_known_rejected is None else max_known_rejected,
             "max_other_accepted": max_other_accepted,
