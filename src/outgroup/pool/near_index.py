@@ -75,19 +75,20 @@ class NearIndex:
         -------
         ndarray of int64, shape (m,)
         """
-        parts = []
+        sharing: set[int] = set()
         for band, value in enumerate(_bands(fingerprint)):
-            start, stop = self._starts[band][value : value + 2]
-            parts.append(self._order[band][start:stop])
+            start, stop = self._starts[band][value : value + 2].tolist()
+            if start < stop:
+                sharing.update(self._order[band][start:stop].tolist())
             if (new := self._new.get(band << _BAND_BITS | value)) is not None:
-                parts.append(np.array(new, np.int32))
-        places = np.unique(np.concatenate(parts))
-        if not len(places):
-            return np.empty(0, np.int64)
+                sharing.update(new)
+        places = np.fromiter(sharing, np.int64, len(sharing))
         far = distances(fingerprint, self._hashes[places])
-        near = np.flatnonzero(far <= MAX_DISTANCE)
-        order = near[np.lexsort((places[near], far[near]))]
-        return self._rows[places[order]]
+        near = far <= MAX_DISTANCE
+        if not near.any():
+            return np.empty(0, np.int64)
+        order = np.lexsort((places[near], far[near]))
+        return self._rows[places[near][order]]
 
 
 def _bands(fingerprint: int) -> list[int]:
