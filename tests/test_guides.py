@@ -55,7 +55,7 @@ def test_every_example_of_the_guide_is_one_that_is_looked_at_here() -> None:
     assert [*examples("mixing.md")] == [
         "NumPy",
         "PyTorch",
-        "Keras",
+        "keras",
         "fastai-callback",
         "fastai-learner",
     ]
@@ -85,15 +85,16 @@ def test_pytorch_example_runs(names: dict[str, Any]) -> None:
 class StandInForKeras:
     """Takes from a generator what ``fit`` takes: it peeks, then goes through the epochs."""
 
-    def fit(self, x: Any, *, steps_per_epoch: int, epochs: int) -> None:
+    def fit(self, x: Any, *, steps_per_epoch: int, epochs: int, shuffle: bool) -> None:
         assert isinstance(x, types.GeneratorType)
+        assert not shuffle  # Keras would warn that it can not
         self.batches = [next(x) for _ in range(steps_per_epoch * epochs)]
 
 
 def test_keras_example_runs(names: dict[str, Any]) -> None:
     guide = examples("mixing.md")
     names |= {"model": StandInForKeras(), "train_step": lambda x, y: None}
-    run(guide["NumPy"] + guide["Keras"], names)
+    run(guide["NumPy"] + guide["keras"], names)
     batches = names["model"].batches
     assert len(batches) == 6
     assert all(isinstance(batch, tuple) and len(batch[0]) == 64 for batch in batches)

@@ -18,32 +18,15 @@ said.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
-import platform
-import re
 import subprocess
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recipes import COLOURS, NONE_OF_THEM, ROOT, code, make_environment, pictures, versions
 
-ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = {"fastai": "2.8.12", "torch": "2.13.0", "torchvision": "0.28.0"}
-COLOURS = {"cat": (220, 30, 30), "dog": (30, 220, 30), "giraffe": (30, 30, 220)}
-NONE_OF_THEM = (40, 40, 40)
-
-
-def make_environment(folder: Path) -> Path:
-    """Return the Python of an environment that has fastai, made if there is none."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-    exact = [f"{name}=={version}" for name, version in VERSIONS.items()]
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, *exact, "--editable", f"{ROOT}[torch]"], check=True)
-    return python
 
 
 def import_torchvision() -> str:
@@ -63,24 +46,6 @@ def import_torchvision() -> str:
         import_torchvision.kept = library  # type: ignore[attr-defined]  # gone, so are the two
         return "its operators can't be loaded by this torch; two are declared in their place"
     return "whole"
-
-
-def code(document: str, *marks: str) -> str:
-    """Return the blocks of a document that have these marks."""
-    text = (ROOT / "docs" / document).read_text("utf-8")
-    found = [
-        block
-        for mark in marks
-        for block in re.findall(rf"^```python {mark}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    ]
-    assert len(found) == len(marks), f"{document} has no longer one block each of {marks}"
-    return "\n".join(found)
-
-
-def pictures(colour: tuple[int, int, int], n: int, seed: int, side: int) -> Any:
-    """Return pictures of about one colour: uint8 (n, side, side, 3)."""
-    noise = np.random.default_rng(seed).normal(0, 30, (n, side, side, 3))
-    return np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
 
 
 def watch() -> list[tuple[bool, int, float]]:
@@ -210,15 +175,13 @@ def main() -> None:
     parser.add_argument("--venv", type=Path, help="folder of the virtual environment")
     folder = parser.parse_args().venv
     if folder is not None:
-        subprocess.run([make_environment(folder), __file__], check=True)
+        subprocess.run([make_environment(folder, VERSIONS), __file__], check=True)
         return
     import os
 
     told = import_torchvision()
-    print(f"Python {platform.python_version()}", end="")
-    for name in (*VERSIONS, "outgroup"):
-        print(f", {name} {importlib.metadata.version(name)}", end="")
-    print(f"\ntorchvision: {told}\nin brackets, by fastai: epoch, losses, error rate, time")
+    print(f"{versions(VERSIONS)}\ntorchvision: {told}")
+    print("in brackets, by fastai: epoch, losses, error rate, time")
     print("docs/training_loops.md")
     a_loop_of_ones_own()
     print("docs/mixing.md (random weights in place of ImageNet's, 32 pixels a side, batches of 16)")

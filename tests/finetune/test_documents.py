@@ -59,9 +59,12 @@ def test_the_examples_run_one_after_the_other() -> None:
     assert np.mean(right) > 0.8
 
 
-def test_what_runs_the_lines_on_fastai_takes_them_from_the_documents() -> None:
+def test_what_runs_the_lines_on_fastai_takes_them_from_the_documents(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lines = blocks("python fastai")
     script = Path(__file__).parents[1] / "environments" / "fastai_recipes.py"
+    monkeypatch.syspath_prepend(str(script.parent))
     code = runpy.run_path(str(script))["code"]
     assert code("training_loops.md", "fastai") == lines
     compile(lines + code("mixing.md", "fastai-callback", "fastai-learner"), "fastai", "exec")
