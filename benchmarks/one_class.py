@@ -21,7 +21,7 @@ from outgroup.metrics import Rate
 
 RESULTS = Path(__file__).parent / "results" / "one_class.json"
 CLASSES = ("cat", "dog", "giraffe")
-STRATEGIES = ("one-class", "blend", "sigmoid", "detector", "imagenet")
+STRATEGIES = ("auto", "one-class", "blend", "sigmoid", "detector", "imagenet")
 
 
 def other_scores(model: ImageClassifier, folder: Path) -> np.ndarray:
@@ -43,7 +43,8 @@ def measure(zoo: Path, name: str, strategy: str, pool: bool) -> dict[str, Any]:
     unknown["other things"] = other_scores(model, zoo / "test_unknown_far")
     at_95 = float(np.quantile(kept, 0.95, method="higher"))
     row: dict[str, Any] = {"class": name, "negatives": "pool" if pool else "none"}
-    row |= {"strategy": strategy, "certificate": model.certificate.sentence}
+    row |= {"strategy": strategy, "taken": model.contents.model.strategy.name}
+    row["certificate"] = model.certificate.sentence
     for key, threshold in (("own threshold", model.threshold), ("95 % kept", at_95)):
         row[key] = {
             "known rejected": Rate(int((kept > threshold).sum()), len(kept)).to_dict(),
