@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.calibration import assign_folds
+from outgroup.calibration import HeldOut, assign_folds
 from outgroup.errors import InvalidDataError
 from outgroup.strategies import Features, take
 
@@ -158,6 +158,13 @@ class TrainingSet:
     def is_promised(self) -> NDArray[np.bool_]:
         """Which rows lay the threshold."""
         return np.ones(len(self.y), dtype=np.bool_) if self.promised is None else self.promised
+
+    @property
+    def n_known(self) -> tuple[int, str]:
+        """How many known images or groups lay the threshold, and which of the two they are."""
+        rows = (self.y >= 0) & self.is_promised
+        counted = HeldOut(np.zeros(int(rows.sum())), units_in(self, rows))
+        return counted.n, counted.unit
 
     @property
     def ungrouped(self) -> bool:

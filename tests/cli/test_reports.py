@@ -108,6 +108,29 @@ def test_compare_lists_the_strategies_and_chooses_one(
         assert kinds == {"left-out classes", "held-out negatives", "synthetic garbage"}
 
 
+def test_compare_says_what_other_thresholds_would_do(
+    run: Run, photos: Path, odds: Path, quick: str
+) -> None:
+    options = ("--other", odds, "--backbone", quick, "--strategy", "detector")
+    found = json.loads(run("compare", photos, *options, "--json").stdout)
+    rows = found["strategies"][0]["trade_off"]
+    assert [row["known_rejected"] for row in rows] == [0.02, 0.05, 0.1, 0.2, 0.3]
+    text = run("compare", photos, *options).stdout
+    assert "detector by other thresholds" in text
+    for row in rows:
+        cells = rf"^{row['known_rejected']:.0%} +{row['at_most']:.1%} +{row['accepted']:.1%}$"
+        assert re.search(cells, text, re.MULTILINE)
+    assert f"--max-known-rejected {rows[-1]['at_most']} lays" in " ".join(text.split())
+
+
+def test_a_promise_that_needs_more_images_is_not_compared_for(
+    run: Run, photos: Path, quick: str
+) -> None:
+    result = run("compare", photos, "--backbone", quick, "--max-known-rejected", "0.01")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "from 75 held-out images: that takes at least 299" in " ".join(result.stderr.split())
+
+
 def test_compare_draws_a_picture(run: Run, photos: Path, quick: str, tmp_path: Path) -> None:
     plot = tmp_path / "compared.svg"
     options = ("--backbone", quick, "--strategy", "detector", "--strategy", "softmax")

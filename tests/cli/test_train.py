@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import outgroup as library
 
@@ -97,6 +98,28 @@ def test_a_head_or_layer_that_there_is_not_is_a_usage_error(
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert not out.exists()
+
+
+def test_a_lower_threshold_is_spoken_of_where_many_unknown_images_are_accepted(
+    run: Run,
+    photos: Path,
+    odds: Path,
+    quick: str,
+    tmp_path: Path,
+    make_picture: Callable[[str, int], Image.Image],
+) -> None:
+    out, alike = tmp_path / "model.outgroup", tmp_path / "alike"
+    for i, name in enumerate(("a", "b", "c")):  # left out, each looks like the others
+        (alike / name).mkdir(parents=True)
+        for number in range(20):
+            make_picture("grey", 20 * i + number).save(alike / name / f"{number}.png")
+    told = " ".join(run("train", alike, "-o", out, "--backbone", quick).stdout.split())
+    found = re.search(r"To accept fewer of them, .*: --max-known-rejected ([\d.]+) \(", told)
+    assert found is not None
+    stricter = run("train", alike, "-o", out, "--backbone", quick, "--max-known-rejected", found[1])
+    assert stricter.exit_code == 0
+    easy = run("train", photos, "-o", out, "--other", odds, "--backbone", quick)
+    assert "To accept fewer" not in easy.stdout
 
 
 def test_train_tells_machines_the_same(

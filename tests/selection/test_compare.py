@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outgroup.calibration import Budget
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.model import fit_model
@@ -176,12 +175,6 @@ def test_folds_that_only_a_comparison_deals_are_not_kept() -> None:
     two = replace(data, origins=["a" if i % 2 else "b" for i in range(240)])
     assert select_strategy("auto", two)[2] is None
     assert select_strategy("auto", data)[2] is not None
-
-
-def test_a_budget_that_was_asked_for_is_the_one_strategies_are_compared_at() -> None:
-    data = world()
-    assert select_strategy("auto", data, Budget(0.2))[1].share == 0.2  # type: ignore[union-attr]
-    assert select_strategy("auto", data, Budget())[1].share == 0.05  # type: ignore[union-attr]
 
 
 def test_every_strategy_is_in_the_lineup() -> None:

@@ -12,6 +12,7 @@ from outgroup.calibration.threshold import (
     Calibration,
     choose_threshold,
     describe_threshold,
+    expected_share,
     expected_threshold,
     trade_off,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "assign_folds",
     "choose_threshold",
     "describe_threshold",
+    "expected_share",
     "expected_threshold",
     "trade_off",
 ]

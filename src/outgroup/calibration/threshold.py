@@ -86,7 +86,9 @@ def choose_threshold(
             if highest < threshold:
                 threshold, k_others = highest, k
     else:
-        k_known = _allowed(known, "max_known_rejected", asked_known, budget.confidence)
+        k_known = _allowed(
+            known.n, known.unit, "max_known_rejected", asked_known, budget.confidence
+        )
         threshold = known.lowest_threshold(k_known)
 
     promises = [_known_promise(known, threshold, k_known, asked_known, budget)]
@@ -130,6 +132,37 @@ def allowed_above(n: ArrayLike, share: float) -> NDArray[np.float64]:
     return np.maximum(0.0, result)
 
 
+def expected_share(budget: Budget, n: int, unit: str = "images") -> float:
+    """Return the share of new known images that is expected above the threshold of a budget.
+
+    A promise of at most 5 % leaves fewer than 5 % to expect, the more so the fewer there are.
+
+    Parameters
+    ----------
+    budget : Budget
+        What is asked for known images; the default share if nothing is.
+    n : int
+        Held-out known images, or groups.
+    unit : str
+        What they are, for the message.
+
+    Raises
+    ------
+    InfeasibleTargetError
+        If n is too small for what is asked.
+
+    Examples
+    --------
+    >>> expected_share(Budget(), 99), expected_share(Budget(max_known_rejected=0.05), 99)
+    (0.05, 0.02)
+    """
+    asked = budget.max_known_rejected
+    if not isinstance(asked, float):
+        return DEFAULT_KNOWN_REJECTED
+    k = _allowed(n, unit, "max_known_rejected", asked, budget.confidence)
+    return (k + 1) / (n + 1)
+
+
 def describe_threshold(
     threshold: float,
     known: HeldOut,
@@ -163,7 +196,7 @@ def describe_threshold(
     budget = budget or Budget()
     asked = None if budget.max_known_rejected == "auto" else budget.max_known_rejected
     if asked is not None:
-        _allowed(known, "max_known_rejected", asked, budget.confidence)
+        _allowed(known.n, known.unit, "max_known_rejected", asked, budget.confidence)
     promises = [_known_promise(known, threshold, 0, asked, budget)]
     if others is not None:
         promises.append(_other_promise(others, threshold, 0, budget))
@@ -208,16 +241,16 @@ def trade_off(
     return rows
 
 
-def _allowed(held_out: HeldOut, name: str, asked: float, confidence: float) -> int:
-    k = largest_k(held_out.n, asked, confidence)
+def _allowed(n: int, unit: str, name: str, asked: float, confidence: float) -> int:
+    k = largest_k(n, asked, confidence)
     if k >= 0:
         return k
     needed = smallest_n(asked, confidence)
-    best = upper_bound(0, held_out.n, confidence)
+    best = upper_bound(0, n, confidence)
     raise InfeasibleTargetError(
         f"{name!r} {asked} can't be promised with {percent(confidence)} confidence from "
-        f"{held_out.n} held-out {held_out.unit}: that takes at least {needed}, even if none of "
-        f"them fails. Add {(needed or 0) - held_out.n} more, or ask for {percent(best, up=True)} "
+        f"{n} held-out {unit}: that takes at least {needed}, even if none of "
+        f"them fails. Add {(needed or 0) - n} more, or ask for {percent(best, up=True)} "
         "or more.",
         n_needed=needed,
     )
@@ -226,7 +259,9 @@ def _allowed(held_out: HeldOut, name: str, asked: float, confidence: float) -> i
 def _threshold_for_others(others: HeldOut | None, budget: Budget) -> tuple[float, int]:
     assert others is not None
     assert budget.max_other_accepted is not None
-    k = _allowed(others, "max_other_accepted", budget.max_other_accepted, budget.confidence)
+    k = _allowed(
+        others.n, others.unit, "max_other_accepted", budget.max_other_accepted, budget.confidence
+    )
     return others.highest_threshold(k), k
 
 

@@ -14,7 +14,7 @@ from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from outgroup.metrics import Rate
-    from outgroup.selection import Comparison
+    from outgroup.selection import Comparison, StrategyResult
 
 #: Short names of the kinds of unknowns, in the order of the columns.
 KINDS = {"left-out classes": "class", "held-out negatives": "neg.", "synthetic garbage": "synth."}
@@ -131,6 +131,10 @@ def _report(comparison: Comparison) -> None:
     if choice.accepted is not None:
         share = f"{choice.accepted:.1%} \u00b1 {choice.standard_error:.1%}"
         console.print(f"Expect {share} for kinds that had no part in the choice.")
+    chosen = comparison.chosen
+    if chosen is not None and chosen.trade_off:
+        console.print()
+        _report_trade_off(chosen)
     for result in comparison.results:
         if result.problem is not None:
             errors().print(f"{result.name}: {result.problem}")
@@ -152,6 +156,21 @@ def _report_sources(comparison: Comparison, sources: list[tuple[str, str]]) -> N
         rows.append((source, KINDS[kind], str(chosen or "none"), least))
     columns = ("unknown", "kind", f"{comparison.choice.name}: accepted %", "least accepted by")
     results().print(table("By source, with 95 % intervals", columns, rows, numbers=False))
+
+
+def _report_trade_off(chosen: StrategyResult) -> None:
+    rows = [
+        (f"{row.known_rejected:.0%}", f"{row.at_most:.1%}", f"{row.accepted:.1%}")
+        for row in chosen.trade_off
+    ]
+    columns = ("known called other", "at most", "unknown accepted")
+    console = results()
+    console.print(table(f"{chosen.name} by other thresholds", columns, rows))
+    console.print()
+    console.print(
+        "at most: the bound with 95 % confidence, which train takes: --max-known-rejected "
+        f"{chosen.trade_off[-1].at_most} lays the last one."
+    )
 
 
 def _picture(comparison: Comparison) -> str:

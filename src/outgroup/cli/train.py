@@ -16,6 +16,7 @@ from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
     from outgroup.classifier import ImageClassifier
+    from outgroup.selection import Comparison
 
 #: What has a say in a network with several inputs.
 HEEDED_WITH_INPUTS = (
@@ -24,6 +25,10 @@ HEEDED_WITH_INPUTS = (
     "max_other_accepted",
     "confidence",
 )
+
+#: From which share of accepted unknown images on a lower threshold is spoken of, and which part of
+#: it may be left for that to be worth a line.
+MANY_ACCEPTED, FEWER = 0.05, 0.8
 
 
 def train(
@@ -180,6 +185,8 @@ def _report(classifier: ImageClassifier, out: Path, json: bool, shown: bool) -> 
     console.print(f"Strategy: {model.strategy.name} ({model.strategy.summary}).")
     if comparison is not None:
         console.print(f"Chosen by what it does to unseen kinds. {comparison.choice.reason}")
+        if (advice := _stricter(comparison)) is not None:
+            console.print(advice)
     console.print(several.decision(model))
     console.print()
     for promise in model.certificate.promises:
@@ -195,6 +202,18 @@ def _report(classifier: ImageClassifier, out: Path, json: bool, shown: bool) -> 
     # Whoever copies a path or a command needs it in one piece.
     console.print(f"Saved {out} ({size:.1f} MB).", soft_wrap=True)
     console.print(f"Now: outgroup predict {shlex.quote(str(out))} FOLDER", soft_wrap=True)
+
+
+def _stricter(comparison: Comparison) -> str | None:
+    """Say what a lower threshold would do, where many unknown images are accepted."""
+    chosen = comparison.chosen
+    if chosen is None or chosen.accepted is None or chosen.accepted <= MANY_ACCEPTED:
+        return None
+    lower = [row for row in chosen.trade_off if row.accepted < chosen.accepted * FEWER]
+    if not lower:
+        return None
+    ways = ", ".join(f"{row.at_most} ({row.accepted:.1%})" for row in lower[:2])
+    return f"To accept fewer of them, call more known images other: --max-known-rejected {ways}."
 
 
 def _write_suspects(classifier: ImageClassifier, path: Path) -> None:

@@ -7,6 +7,7 @@ from outgroup.selection.heads import choose_head
 from outgroup.selection.lineup import LINEUP
 from outgroup.selection.networks import NetworkChoice, choose_network
 from outgroup.selection.select import select_strategy, share_of
+from outgroup.selection.trade_off import TradeOff
 
 __all__ = [
     "LINEUP",
@@ -15,6 +16,7 @@ __all__ = [
     "NetworkChoice",
     "SourceRate",
     "StrategyResult",
+    "TradeOff",
     "choose_head",
     "choose_network",
     "choose_strategy",

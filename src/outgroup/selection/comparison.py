@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from outgroup.metrics import Rate
 from outgroup.selection.lineup import DEFAULT
+from outgroup.selection.trade_off import TradeOff
 from outgroup.selection.unknowns import Unknowns, choose, choose_nested
 
 
@@ -57,6 +58,8 @@ class StrategyResult:
         The mean share of them: kinds weigh the same, and sources of a kind.
     standard_error : float or None
         Of `accepted`.
+    trade_off : tuple of TradeOff
+        What other thresholds would do, with fewer known images called other and with more.
     fit_seconds : float
         Time to cross-fit it, the parts that it shares with other strategies included.
     ms_per_image : float or None
@@ -72,6 +75,7 @@ class StrategyResult:
     sources: tuple[SourceRate, ...] = ()
     accepted: float | None = None
     standard_error: float | None = None
+    trade_off: tuple[TradeOff, ...] = ()
     fit_seconds: float = 0.0
     ms_per_image: float | None = None
     problem: str | None = None
@@ -91,6 +95,7 @@ class StrategyResult:
             "accepted": self.accepted,
             "standard_error": self.standard_error,
             "sources": [source.to_dict() for source in self.sources],
+            "trade_off": [row.to_dict() for row in self.trade_off],
             "fit_seconds": self.fit_seconds,
             "ms_per_image": self.ms_per_image,
             "problem": self.problem,
@@ -143,6 +148,11 @@ class Comparison:
     n_compared: int
     n_given: int
     n_unknown: int
+
+    @property
+    def chosen(self) -> StrategyResult | None:
+        """What was measured of the strategy to take; None if it was not in the comparison."""
+        return next((one for one in self.results if one.name == self.choice.name), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values."""

@@ -16,6 +16,7 @@ from outgroup.selection.auto import choose_strategy
 from outgroup.selection.comparison import StrategyResult, source_rates
 from outgroup.selection.resamples import N_RESAMPLES, Resamples
 from outgroup.selection.scenarios import Scenario
+from outgroup.selection.trade_off import SHARES, TradeOff
 from outgroup.selection.unknowns import Unknowns
 from outgroup.strategies import FoldedRows, Scores, Strategy, take
 from outgroup.training_set import TrainingSet
@@ -26,10 +27,14 @@ TIMED, LEARNED_FOR_TIMING = 256, 1_000
 
 @dataclass(frozen=True)
 class Answers:
-    """What a strategy accepts in a scenario: (n_asked,), and by redrawn thresholds as columns."""
+    """What a strategy accepts in a scenario: (n_asked,), and by other thresholds as columns.
+
+    Those that redrawn known images lay, and those above which there are other `SHARES` of them.
+    """
 
     accepted: NDArray[np.bool_]
     redrawn: NDArray[np.bool_]
+    by_share: NDArray[np.bool_]
 
 
 class StrategyRun:
@@ -95,14 +100,17 @@ class StrategyRun:
 
     def _asked(self, scenario: Scenario, scores: Scores) -> Answers:
         asked = scores.other_score[scenario.asked]
-        threshold = self._threshold(scenario.known(scores.other_score))
+        known = scenario.known(scores.other_score)
+        threshold = self._threshold(known)
+        by_share = np.array([expected_threshold(known, share)[0] for share in SHARES])
         thresholds = np.full(N_RESAMPLES, threshold)
         if self.strategy.fixed_threshold is None:
             n = len(self.data.y)  # behind these are probes
             thresholds = self.resamples.thresholds(
                 scores.other_score[:n], scenario.rows.known[:n], self.share
             )
-        return Answers(asked <= threshold, asked[:, np.newaxis] <= thresholds)
+        column = asked[:, np.newaxis]
+        return Answers(asked <= threshold, column <= thresholds, column <= by_share)
 
     def _known(self, scenario: Scenario, scores: Scores) -> None:
         rows = scenario.rows
@@ -133,6 +141,17 @@ class StrategyRun:
         threshold = self._threshold(HeldOut(scores.other_score[mixed.known]))
         self.shifted_rejected = Rate(self.known.rejected(threshold), self.known.n)
 
+    def _trade_off(self, unknowns: Unknowns) -> tuple[TradeOff, ...]:
+        """Return what other thresholds would do; a strategy with one of its own has no others."""
+        if self.known is None or self.strategy.fixed_threshold is not None:
+            return ()
+        by_share = np.concatenate([answers.by_share for answers in self.answers])
+        found = (
+            TradeOff.made(share, self.known.n, unknowns.mean(accepted))
+            for share, accepted in zip(SHARES, by_share.T, strict=True)
+        )
+        return tuple(row for row in found if row is not None)
+
     def result(self, unknowns: Unknowns, timed: bool) -> StrategyResult:
         """Return all that was measured."""
         if self.problem is not None:
@@ -147,6 +166,7 @@ class StrategyRun:
             sources=source_rates(accepted, unknowns),
             accepted=unknowns.mean(accepted) if some else None,
             standard_error=unknowns.standard_error(self.redrawn()) if some else None,
+            trade_off=self._trade_off(unknowns) if some else (),
             fit_seconds=self.fit_seconds,
             ms_per_image=_ms_per_image(self.strategy.frozen(), self.data) if timed else None,
         )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from outgroup.calibration import Budget
-from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
+from outgroup.calibration import Budget, expected_share
 from outgroup.selection.auto import AUTO, choose_strategy, settle
 from outgroup.selection.compare import Progress, compare_and_keep
 from outgroup.selection.comparison import Comparison
@@ -61,7 +60,7 @@ def select_strategy(
     comparison, rows = compare_and_keep(
         data,
         AUTO_LINEUP,
-        share=share_of(budget),
+        share=share_of(budget, data),
         n_folds=n_folds,
         seed=seed,
         timed=False,
@@ -70,7 +69,13 @@ def select_strategy(
     return choose_strategy(comparison.choice.name), comparison, rows
 
 
-def share_of(budget: Budget | None) -> float:
-    """Return the share of known images that strategies are compared at."""
-    asked = None if budget is None else budget.max_known_rejected
-    return asked if isinstance(asked, float) else DEFAULT_KNOWN_REJECTED
+def share_of(budget: Budget | None, data: TrainingSet) -> float:
+    """Return the share of known images that strategies are compared at: what a budget leaves.
+
+    Raises
+    ------
+    InfeasibleTargetError
+        If there are too few known images for the budget: before anything is compared.
+    """
+    n, unit = data.n_known
+    return expected_share(budget or Budget(), n, unit)

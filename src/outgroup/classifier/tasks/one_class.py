@@ -154,5 +154,5 @@ def compare_one(data: TrainingSet, lineup: Sequence[str], means: Means) -> Compa
 
     with ProgressBar(100, means.progress, what="comparing, %") as bar:
         return compare_strategies(
-            data, lineup, share=share_of(means.budget), seed=means.seed, progress=bar.show
+            data, lineup, share=share_of(means.budget, data), seed=means.seed, progress=bar.show
         )

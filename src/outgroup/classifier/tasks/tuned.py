@@ -61,7 +61,7 @@ def on_tuned_network(
         way.strategy,
         head=way.head,
         layers=way.layers,
-        share=share_of(means.budget),
+        share=share_of(means.budget, data),
         seed=means.seed,
     )
     tuned = with_sentence(
