@@ -8,9 +8,9 @@ Run from the root of the repository on a quiet machine, a quarter of an hour on 
 
     python benchmarks/comparing.py ZOO
 
-which writes ``benchmarks/results/comparing.json`` anew after each figure; ``--document`` puts them
-into ``docs/choosing.md``, and does nothing else. The processor time beside the time tells what a
-busy machine has added.
+which writes ``benchmarks/results/comparing.json`` anew after each figure; ``--documents`` puts
+them into ``docs/choosing.md``, and does nothing else. The processor time beside the time tells what
+a busy machine has added.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import DOCS, Sections, add_flag
 from embedded import Embedded
 from setting import machine, versions
 
@@ -35,8 +36,6 @@ from outgroup.selection.lineup import AUTO_LINEUP
 from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "comparing.json"
-DOCUMENT = Path(__file__).parents[1] / "docs" / "choosing.md"
-START, END = "<!-- comparing:start -->\n", "<!-- comparing:end -->"
 N_CLASSES, SIZES = 50, (5_000, 10_000, 20_000)
 DIMENSIONS = {"last": 1280, "second_last": 320, "logits": 1000}
 
@@ -88,30 +87,23 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_document() -> None:
-    """Put the last result between the marks."""
+def documents() -> Sections:
+    """Return what is shown of the last result."""
     results = json.loads(RESULTS.read_text("utf-8"))["results"]
-    before, rest = DOCUMENT.read_text("utf-8").split(START)
-    text = before + START + table(results) + END + rest.split(END)[1]
-    DOCUMENT.write_text(text, "utf-8")
+    return {DOCS / "choosing.md": {"comparing": table(results)}}
 
 
 def main() -> None:
     """Start a process for each figure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path, nargs="?")
-    parser.add_argument("--document", action="store_true")
+    parser.add_argument("zoo", type=Path)
+    add_flag(parser, documents)
     parser.add_argument(
         "--go-on", action="store_true", help="keep the figures of a run that was cut off"
     )
     parser.add_argument("--only", help="compare once here: 'auto', 'all' or a number of rows")
     parser.add_argument("--arrays", type=Path, help="embeddings that an outer process has kept")
     arguments = parser.parse_args()
-    if arguments.document:
-        write_document()
-        return
-    if arguments.zoo is None:
-        parser.error("give the folder of the zoo")
     if arguments.only is not None:
         if arguments.only in ("auto", "all"):
             with np.load(arguments.arrays) as kept:

@@ -13,8 +13,8 @@ these. Run from the root of the repository, on one core::
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/contamination.py ZOO
 
-which writes ``benchmarks/results/contamination.json``; ``--docs`` writes the tables of the last
-result into ``docs/contamination.md``, and does nothing else.
+which writes ``benchmarks/results/contamination.json``; ``--documents`` writes the tables of
+the last result into ``docs/contamination.md``, and does nothing else.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import DOCS, Sections, add_flag
 from embedded import Embedded
 from setting import machine, versions
 
@@ -35,9 +36,7 @@ from outgroup.contamination import find_suspects
 from outgroup.strategies import STRATEGIES, FoldedRows
 from outgroup.training_set import TrainingSet
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "contamination.json"
-DOCS = ROOT / "docs" / "contamination.md"
+RESULTS = Path(__file__).parent / "results" / "contamination.json"
 RATES = (0.0, 0.02, 0.05, 0.1, 0.2)
 KEPT, ACCEPTED = 0.6, 0.05
 PLACES = ("look-alikes beside the pool", "look-alikes in the pool")
@@ -218,29 +217,20 @@ def _change(kept: dict[str, float], less: dict[str, float]) -> str:
     return f"{100 * kept['mean']:.1f} % ({mean:+.1f} ± {error:.1f})"
 
 
-def write_docs() -> None:
-    """Put the tables of the last result between their marks in the document."""
-    text = DOCS.read_text("utf-8")
-    for name, table in tables(json.loads(RESULTS.read_text("utf-8"))["results"]).items():
-        start, end = f"<!-- {name}:start -->\n", f"<!-- {name}:end -->"
-        before, rest = text.split(start)
-        text = before + start + table + end + rest.split(end)[1]
-    DOCS.write_text(text, "utf-8")
+def documents() -> Sections:
+    """Return what is shown of the last result."""
+    results = json.loads(RESULTS.read_text("utf-8"))["results"]
+    return {DOCS / "contamination.md": tables(results)}
 
 
 def main() -> None:
     """Measure, or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path, nargs="?")
+    parser.add_argument("zoo", type=Path)
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--model-seeds", type=int, default=3)
-    parser.add_argument("--docs", action="store_true")
+    add_flag(parser, documents)
     arguments = parser.parse_args()
-    if arguments.docs:
-        write_docs()
-        return
-    if arguments.zoo is None:
-        parser.error("give the folder of the zoo")
     start, busy = time.perf_counter(), time.process_time()
     zoo = Embedded.load(arguments.zoo, ("train", "test", "other_near", "pool", "test_unknown_near"))
     rows = measure(zoo, arguments.seeds, arguments.model_seeds)

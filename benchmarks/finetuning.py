@@ -3,8 +3,8 @@
 Usage: ``python benchmarks/finetuning.py ZOO [--threads N]`` where ZOO is as for ``zoo.py``. What
 the frozen layers make of all images is computed once and shared by all runs; ``timed`` is one run
 of the command line from beginning to end. Unknown test images are for reporting alone. ``--only``
-does some of the steps anew, and leaves what the others came to. ``--docs`` writes the tables of the
-last result into docs/finetuning.md, and does nothing else.
+does some of the steps anew, and leaves what the others came to. ``--documents`` writes the tables
+of the last result into docs/finetuning.md, and does nothing else.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from documents import DOCS, Sections, add_flag
 from PIL import Image
 from setting import machine, versions
 from sklearn.datasets import load_digits
@@ -44,10 +45,7 @@ from outgroup.selection import choose_network, select_strategy
 from outgroup.synthetic import GENERATORS, made_from_nothing
 from outgroup.training_set import TrainingSet
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "finetuning.json"
-DOCUMENT = ROOT / "docs" / "finetuning.md"
-START, END = "<!-- {}:start -->\n", "<!-- {}:end -->"
+RESULTS = Path(__file__).parent / "results" / "finetuning.json"
 STEPS = ("compare", "elsewhere", "timed", "imbalanced", "calibration")
 SEEDS = (0, 1, 2)
 FEW_GIRAFFES = 20
@@ -350,14 +348,16 @@ def timed(folder: Path, work: Path) -> dict[str, Any]:
     }
 
 
-def tables(found: dict[str, Any]) -> dict[str, str]:
-    """Return the tables of the document by name, as Markdown."""
-    return {
+def documents() -> Sections:
+    """Return what is shown of the last result."""
+    found = json.loads(RESULTS.read_text("utf-8"))
+    tables = {
         "seeds": _seeds(found["compare"]),
         "elsewhere": _seeds(found["elsewhere"]),
         "imbalanced": _imbalanced(found["imbalanced"]),
         "calibration": _calibration(found["calibration"]),
     }
+    return {DOCS / "finetuning.md": tables}
 
 
 def _seeds(compared: list[dict[str, Any]]) -> str:
@@ -415,17 +415,6 @@ def percent(got: dict[str, Any]) -> str:
     return f"{100 * got['value']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def write_document() -> None:
-    """Put the tables of the last result between their marks."""
-    text = DOCUMENT.read_text("utf-8")
-    for name, rows in tables(json.loads(RESULTS.read_text("utf-8"))).items():
-        before, rest = text.split(START.format(name))
-        text = (
-            before + START.format(name) + rows + END.format(name) + rest.split(END.format(name))[1]
-        )
-    DOCUMENT.write_text(text, "utf-8")
-
-
 def tell(row: dict[str, Any]) -> None:
     """Print a row on standard error."""
     print(json.dumps(row), file=sys.stderr, flush=True)
@@ -434,8 +423,8 @@ def tell(row: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path, nargs="?")
-    parser.add_argument("--docs", action="store_true", help="write the tables, and nothing else")
+    parser.add_argument("zoo", type=Path)
+    add_flag(parser, documents)
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--imbalanced-seeds", type=int, default=len(SEEDS))
@@ -443,11 +432,6 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=STEPS, default=STEPS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    if arguments.docs:
-        write_document()
-        return
-    if arguments.zoo is None:
-        parser.error("give the folder of the zoo")
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     plan = Plan(epochs=arguments.epochs)

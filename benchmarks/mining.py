@@ -2,7 +2,7 @@
 
 Usage: ``python benchmarks/mining.py ZOO`` where ZOO is the folder that ``zoo.py`` describes. Of its
 images of unknown kinds that are kept for testing none is used. ``--part coverage`` needs no images;
-``--document`` writes the tables of the last result into docs/mining.md, and does nothing else.
+``--documents`` writes the tables of the last result into docs/mining.md, and does nothing else.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import DOCS, Sections, add_flag
 from embedded import Embedded
 from setting import versions
 
@@ -25,9 +26,7 @@ from outgroup.model import OpenSetModel, fit_model
 from outgroup.selection import choose_strategy
 from outgroup.training_set import TrainingSet
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "mining.json"
-DOCUMENT = ROOT / "docs" / "mining.md"
+RESULTS = Path(__file__).parent / "results" / "mining.json"
 
 CLASSES = ("cat", "dog", "giraffe")
 
@@ -460,19 +459,10 @@ TABLES = {
 }
 
 
-def marks(name: str) -> tuple[str, str]:
-    """Return what stands before and behind a table in the document."""
-    return f"<!-- {name}:start -->\n", f"<!-- {name}:end -->"
-
-
-def write_document() -> None:
-    """Put the tables of the last result between their marks."""
-    text, found = DOCUMENT.read_text("utf-8"), json.loads(RESULTS.read_text("utf-8"))
-    for name, table in TABLES.items():
-        start, end = marks(name)
-        before, rest = text.split(start)
-        text = before + start + table(found[name]) + end + rest.split(end)[1]
-    DOCUMENT.write_text(text, "utf-8")
+def documents() -> Sections:
+    """Return what is shown of the last result."""
+    found = json.loads(RESULTS.read_text("utf-8"))
+    return {DOCS / "mining.md": {name: table(found[name]) for name, table in TABLES.items()}}
 
 
 def main() -> None:
@@ -480,11 +470,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("zoo", type=Path, nargs="?")
     parser.add_argument("--part", choices=tuple(TABLES))
-    parser.add_argument("--document", action="store_true")
+    add_flag(parser, documents)
     arguments = parser.parse_args()
-    if arguments.document:
-        write_document()
-        return
     wanted = [arguments.part] if arguments.part else list(TABLES)
     if arguments.zoo is None and wanted != ["coverage"]:
         parser.error("give the folder of the zoo")

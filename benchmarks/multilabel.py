@@ -1,8 +1,8 @@
 """Several labels an image: the zoo's images pasted side by side, under every labeler.
 
 Usage: ``python benchmarks/multilabel.py ZOO`` with the folders of ``benchmarks/zoo.py``; two
-minutes. Pictures are made in a temporary folder and deleted. ``--readme`` writes the table of the
-last result into README.md, and does nothing else.
+minutes. Pictures are made in a temporary folder and deleted. ``--documents`` writes the table of
+the last result into README.md, and does nothing else.
 
 Each picture shows the middle squares of two images, squeezed to half their width. To train: an
 animal of ``train`` and one of another class or the same, or a thing of ``pool``; two things of
@@ -28,14 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import README, Sections, add_flag
 from PIL import Image
 from setting import machine, versions
 
 from outgroup import ImageClassifier
 
 RESULTS = Path(__file__).parent / "results" / "multilabel.json"
-README = Path(__file__).parents[1] / "README.md"
-START, END = "<!-- labels:start -->\n", "<!-- labels:end -->"
 STRATEGIES = ("blend", "sigmoid", "sigmoid-0.95")
 CLASSES = ("cat", "dog", "giraffe")
 SIDE = 224
@@ -208,25 +207,17 @@ def percent(rate: dict[str, Any]) -> str:
     return f"{100 * rate['value']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def write_readme() -> None:
-    """Put the table of the last result between its marks in the README."""
-    text = README.read_text("utf-8")
-    before, rest = text.split(START)
-    rows = table(json.loads(RESULTS.read_text("utf-8"))["results"])
-    README.write_text(before + START + rows + END + rest.split(END)[1], "utf-8")
+def documents() -> Sections:
+    """Return what is shown of the last result."""
+    return {README: {"labels": table(json.loads(RESULTS.read_text("utf-8"))["results"])}}
 
 
 def main() -> None:
     """Measure, or write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path, nargs="?")
-    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("zoo", type=Path)
+    add_flag(parser, documents)
     arguments = parser.parse_args()
-    if arguments.readme:
-        write_readme()
-        return
-    if arguments.zoo is None:
-        parser.error("give the folder of the zoo")
     report: dict[str, Any] = {"machine": machine(), "versions": versions(), "sizes": SIZES}
     with tempfile.TemporaryDirectory() as work:
         zoo = Zoo(arguments.zoo, np.random.default_rng(0))

@@ -1,8 +1,8 @@
 """What it costs to build a pool: seconds of a core, bytes and memory per image, and by the billion.
 
 Usage: ``python benchmarks/pool_cost.py IMAGES [--images 600] [--repeats 2]`` with a folder of
-images, and ``python benchmarks/pool_cost.py --doc`` to put the numbers of the last result into
-``docs/scale.md``.
+images, and ``python benchmarks/pool_cost.py --documents`` to put the numbers of the last result
+into ``docs/scale.md``, and do nothing else.
 
 Compared are embedding alone, on one thread, and building a pool, on the threads of this machine and
 on a local Ray with as many workers as it has cores. Each runs in a process of its own, with few
@@ -30,13 +30,11 @@ from typing import Any
 
 import numpy as np
 import setting
+from documents import DOCS, Sections, add_flag
 from PIL import Image
 
-ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results" / "pool_cost.json"
 SCALE = Path(__file__).parent / "results" / "pool_scale.json"
-GUIDE = ROOT / "docs" / "scale.md"
-START, END = "<!-- {}:start -->\n", "<!-- {}:end -->"
 FEW = 100
 SIZES = (10**6, 10**8, 10**9)
 CORES = 64
@@ -270,19 +268,11 @@ def notes(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-#: What stands between which marks of the guide.
-SECTIONS = {"speed": speed_table, "bytes": bytes_table, "cost": cost_table, "notes": notes}
-
-
-def write_guide() -> None:
-    """Put the numbers of the last result between their marks in the guide."""
+def documents() -> Sections:
+    """Return what is shown of the last result."""
     found = json.loads(RESULTS.read_text("utf-8"))
-    text = GUIDE.read_text("utf-8")
-    for name, section in SECTIONS.items():
-        start, end = START.format(name), END.format(name)
-        before, rest = text.split(start)
-        text = before + start + section(found) + end + rest.split(end)[1]
-    GUIDE.write_text(text, "utf-8")
+    sections = {"speed": speed_table, "bytes": bytes_table, "cost": cost_table, "notes": notes}
+    return {DOCS / "scale.md": {name: section(found) for name, section in sections.items()}}
 
 
 def _power(n: int) -> str:
@@ -291,17 +281,12 @@ def _power(n: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--doc", action="store_true")
+    add_flag(parser, documents)
     parser.add_argument("--run", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.doc:
-        write_guide()
-        return
-    if options.folder is None:
-        parser.error("give a folder of images")
     if options.run:
         print(json.dumps(run_one(options.run, sample(options.folder, options.images))))
         return

@@ -12,8 +12,8 @@ Run from the root of the repository, some twenty minutes on two cores::
 
     python benchmarks/selection.py ZOO
 
-which writes ``benchmarks/results/selection.json``; ``--readme`` puts its table into README.md and
-``docs/choosing.md``, and does nothing else. ZOO is described in ``benchmarks/embedded.py``.
+which writes ``benchmarks/results/selection.json``; ``--documents`` puts its table into README.md
+and ``docs/choosing.md``, and does nothing else. ZOO is described in ``benchmarks/embedded.py``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import DOCS, README, Sections, add_flag
 from embedded import Embedded
 from scipy.stats import spearmanr
 from setting import machine, versions
@@ -41,9 +42,6 @@ from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES
 from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "selection.json"
-README = Path(__file__).parents[1] / "README.md"
-DOCUMENT = Path(__file__).parents[1] / "docs" / "choosing.md"
-START, END = "<!-- selection:start -->\n", "<!-- selection:end -->"
 CLASSES = ("cat", "dog", "giraffe")
 FEW = 15
 
@@ -242,8 +240,9 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def sections(found: dict[str, Any]) -> dict[Path, str]:
-    """Return what stands between the marks of the README, in short, and of the document."""
+def documents() -> Sections:
+    """Return what is shown of the last result: in the README the first splits only."""
+    found = json.loads(RESULTS.read_text("utf-8"))
     results = found["results"]
     means = (
         f"\nOver all {len(results)} splits what `auto` takes is on average "
@@ -251,27 +250,16 @@ def sections(found: dict[str, Any]) -> dict[Path, str]:
         f"by its own threshold, and {found['mean_points_behind_at_equal_known']:.1f} points where "
         f"every way keeps {KEPT:.0%} of the test's known images.\n"
     )
-    return {README: table(results[:IN_README]) + means, DOCUMENT: table(results) + means}
-
-
-def write_documents() -> None:
-    """Put the last result between the marks."""
-    for document, section in sections(json.loads(RESULTS.read_text("utf-8"))).items():
-        before, rest = document.read_text("utf-8").split(START)
-        document.write_text(before + START + section + END + rest.split(END)[1], "utf-8")
+    shown = {README: results[:IN_README], DOCS / "choosing.md": results}
+    return {document: {"selection": table(some) + means} for document, some in shown.items()}
 
 
 def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path, nargs="?")
-    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("zoo", type=Path)
+    add_flag(parser, documents)
     arguments = parser.parse_args()
-    if arguments.readme:
-        write_documents()
-        return
-    if arguments.zoo is None:
-        parser.error("give the folder of the zoo")
     zoo = Embedded.load(arguments.zoo)
     found = {"machine": machine(), "versions": versions(), "results": []}
     for split in splits(zoo):

@@ -7,7 +7,7 @@ images of the known classes: garbage of kinds that it has not learned from (wher
 several kinds, each is left out in turn), things that are no animals (``test_unknown_far``), and
 other animals (``test_unknown_near``). Garbage that is made of known images is made of training
 images to learn from, and of test images to count.
-``--docs`` writes the table of the last result into docs/negatives.md, and does nothing else.
+``--documents`` writes the table of the last result into docs/negatives.md, and does nothing else.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import DOCS, Sections, add_flag
 from embedded import Embedded
 from PIL import Image, ImageOps
 from setting import machine, versions
@@ -34,8 +35,6 @@ from outgroup.synthetic import GENERATORS, made_from_nothing
 from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "synthetic_negatives.json"
-DOCS = Path(__file__).parents[1] / "docs" / "negatives.md"
-START, END = "<!-- measured:start -->\n", "<!-- measured:end -->"
 STRATEGIES = ("other-class", "sigmoid", "blend")
 LEARNED, COUNTED, SIZE = 400, 200, 224
 #: Columns of the table: what is counted, by what it is called.
@@ -193,24 +192,18 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_docs() -> None:
-    """Put the table of the last result between its marks in the document."""
-    before, rest = DOCS.read_text("utf-8").split(START)
-    rows = table(json.loads(RESULTS.read_text("utf-8"))["results"])
-    DOCS.write_text(before + START + rows + END + rest.split(END)[1], "utf-8")
+def documents() -> Sections:
+    """Return what is shown of the last result."""
+    results = json.loads(RESULTS.read_text("utf-8"))["results"]
+    return {DOCS / "negatives.md": {"measured": table(results)}}
 
 
 def main() -> None:
     """Measure, or write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path, nargs="?")
-    parser.add_argument("--docs", action="store_true")
+    parser.add_argument("zoo", type=Path)
+    add_flag(parser, documents)
     arguments = parser.parse_args()
-    if arguments.docs:
-        write_docs()
-        return
-    if arguments.zoo is None:
-        parser.error("give the folder of the zoo")
     start = time.perf_counter()
     with threadpool_limits(1):
         results = measure(Embedded.load(arguments.zoo), garbage(arguments.zoo))

@@ -2,7 +2,7 @@
 
 Usage: ``python benchmarks/zoo.py ZOO`` where ZOO holds ``train``, ``test``, ``other_near``,
 ``pool``, ``test_unknown_near`` and ``test_unknown_far``, each with a folder a class or kind.
-``--readme`` writes the table of the last result into README.md, and does nothing else.
+``--documents`` writes the table of the last result into README.md, and does nothing else.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "zoo.json"
-README = ROOT / "README.md"
-START, END = "<!-- zoo:start -->\n", "<!-- zoo:end -->"
+from documents import README, Sections, add_flag
+
+RESULTS = Path(__file__).parent / "results" / "zoo.json"
 OUTGROUP = [sys.executable, "-c", "from outgroup.cli import main; main()"]
 
 #: What is given to ``train`` beside the classes, by the name in the table.
@@ -144,26 +143,17 @@ def percent(rate: dict[str, Any]) -> str:
     return f"{100 * rate['value']:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def write_readme() -> None:
-    """Put the table of the last result between its marks in the README."""
-    text = README.read_text("utf-8")
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
-    rows = table(json.loads(RESULTS.read_text("utf-8"))["results"])
-    README.write_text(before + START + rows + END + after, "utf-8")
+def documents() -> Sections:
+    """Return what is shown of the last result."""
+    return {README: {"zoo": table(json.loads(RESULTS.read_text("utf-8"))["results"])}}
 
 
 def main() -> None:
     """Measure, or write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("zoo", type=Path, nargs="?")
-    parser.add_argument("--readme", action="store_true")
+    parser.add_argument("zoo", type=Path)
+    add_flag(parser, documents)
     arguments = parser.parse_args()
-    if arguments.readme:
-        write_readme()
-        return
-    if arguments.zoo is None:
-        parser.error("give the folder of the zoo")
     with tempfile.TemporaryDirectory() as work:
         found = measure(arguments.zoo, Path(work))
     found["versions"] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
 from pathlib import Path
@@ -70,15 +69,3 @@ def test_what_runs_the_lines_on_fastai_takes_them_from_the_documents(
     compile(lines + code("mixing.md", "fastai-callback", "fastai-learner"), "fastai", "exec")
     with pytest.raises(AssertionError, match="no longer one block"):
         code("training_loops.md", "fastai-learner")
-
-
-def test_the_tables_are_those_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
-    script = Path(__file__).parents[2] / "benchmarks" / "finetuning.py"
-    if not script.exists():
-        pytest.skip("the benchmarks are not part of a source distribution")
-    monkeypatch.syspath_prepend(str(script.parent))
-    of_script = runpy.run_path(str(script))
-    text = of_script["DOCUMENT"].read_text("utf-8")
-    results = json.loads(of_script["RESULTS"].read_text("utf-8"))
-    for name, rows in of_script["tables"](results).items():
-        assert of_script["START"].format(name) + rows + of_script["END"].format(name) in text

@@ -1,0 +1,66 @@
+"""Where documents show results: a section between two marks that have its name.
+
+A script whose result is shown has a function ``documents``, which says what stands between which
+marks of which document, and a flag ``--documents``, which puts it there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+README = Path(__file__).parents[1] / "README.md"
+DOCS = README.parent / "docs"
+
+#: What stands between the marks, by document and name.
+Sections = dict[Path, dict[str, str]]
+
+
+def add_flag(parser: argparse.ArgumentParser, documents: Callable[[], Sections]) -> None:
+    """Add ``--documents`` to the options of a script."""
+    parser.add_argument(
+        "--documents",
+        action=_Write,
+        documents=documents,
+        help="write the tables of the last result into the documents, and do nothing else",
+    )
+
+
+def write(sections: Sections) -> None:
+    """Put sections between their marks: all of them, or none if a mark is missing (ValueError)."""
+    texts = {document: _with(own, document) for document, own in sections.items()}
+    for document, text in texts.items():
+        document.write_text(text, "utf-8")
+
+
+class _Write(argparse.Action):
+    """Like ``--help``: what else the script must be given need not be there."""
+
+    def __init__(self, documents: Callable[[], Sections], **options: Any) -> None:
+        super().__init__(nargs=0, **options)
+        self.documents = documents
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        write(self.documents())
+        parser.exit()
+
+
+def _with(sections: dict[str, str], document: Path) -> str:
+    text = document.read_text("utf-8")
+    for name, section in sections.items():
+        start, end = f"<!-- {name}:start -->\n", f"<!-- {name}:end -->"
+        before, rest = _cut(text, start, document)
+        text = before + start + section + end + _cut(rest, end, document)[1]
+    return text
+
+
+def _cut(text: str, mark: str, document: Path) -> tuple[str, str]:
+    before, *rest = text.split(mark)
+    if len(rest) != 1:
+        raise ValueError(
+            f"{document} must have the line {mark.strip()!r} once, an end behind its start. "
+            f"Got {len(rest)} of them instead. Put it where the section belongs."
+        )
+    return before, rest[0]
