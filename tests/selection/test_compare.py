@@ -82,6 +82,9 @@ def test_the_choice_is_explained_in_a_sentence(compared: Comparison) -> None:
     assert choice.name in ("detector", "sigmoid")  # a softmax takes a fourth class for one of three
     assert choice.reason.startswith(f"{choice.name}: {accepted[choice.name]:.1%} of unknown images")
     assert "softmax" in choice.reason
+    of_kinds = next(result for result in compared.results if result.name == choice.name)
+    parts = [f"{kind} {of_kinds.of_kind(kind):.1%}" for kind in (NEGATIVES, LEFT_OUT)]
+    assert choice.reason.endswith(f"{choice.name} by kind: {', '.join(parts)}.")
     assert choice.accepted is not None
 
 

@@ -130,7 +130,9 @@ def _report(comparison: Comparison) -> None:
     console.print(f"Choice: {choice.reason}")
     if choice.accepted is not None:
         share = f"{choice.accepted:.1%} \u00b1 {choice.standard_error:.1%}"
-        console.print(f"Expect {share} for kinds that had no part in the choice.")
+        console.print(
+            f"Expect {share}, the mean of kinds like these that had no part in the choice."
+        )
     chosen = comparison.chosen
     if chosen is not None and chosen.trade_off:
         console.print()

@@ -204,9 +204,21 @@ def make_choice(
         reason += f", no worse within the uncertainty than {names[best]} ({shares[best]:.1%})"
     if worst not in (chosen, best):
         reason += f"; {names[worst]} {shares[worst]:.1%}"
-    return Choice(
-        names[chosen], f"{reason}.", unknowns.mean(nested), unknowns.standard_error(nested)
-    )
+    reason = " ".join([f"{reason}.", *_by_kind(names[chosen], accepted[chosen], unknowns)])
+    return Choice(names[chosen], reason, unknowns.mean(nested), unknowns.standard_error(nested))
+
+
+def _by_kind(name: str, accepted: NDArray[np.bool_], unknowns: Unknowns) -> list[str]:
+    """Say what a mean is the mean of: garbage at 0 % makes look-alikes at 40 % look like 20 %."""
+    shares = {
+        kind: unknowns.mean(accepted, unknowns.kind == kind)
+        for kind in dict.fromkeys(unknowns.kind.tolist())
+    }
+    if len(shares) < 2:
+        return []
+    return [
+        f"{name} by kind: {', '.join(f'{kind} {share:.1%}' for kind, share in shares.items())}."
+    ]
 
 
 def source_rates(accepted: NDArray[np.bool_], unknowns: Unknowns) -> tuple[SourceRate, ...]:
