@@ -259,8 +259,8 @@ def documents() -> Sections:
         f"\nOver all {len(results)} splits what `auto` takes is on average "
         f"{found['mean_points_behind']:.1f} points behind the best way in hindsight\n"
         f"by its own threshold, and {found['mean_points_behind_at_equal_known']:.1f} points where "
-        f"every way keeps {KEPT:.0%} of the test's known images. Behind the best of those that it\n"
-        f"chooses among it is {behind(results, 'true_accepted'):.1f} and "
+        f"every way keeps {KEPT:.0%} of the test's known images.\n"
+        f"Behind the best of those that it chooses among it is {behind(results, 'true_accepted'):.1f} and "
         f"{behind(results, 'accepted_at_equal_known'):.1f} points.\n"
     )
     shown = {README: results[:IN_README], DOCS / "choosing.md": results}
