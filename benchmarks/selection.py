@@ -260,7 +260,8 @@ def documents() -> Sections:
         f"{found['mean_points_behind']:.1f} points behind the best way in hindsight\n"
         f"by its own threshold, and {found['mean_points_behind_at_equal_known']:.1f} points where "
         f"every way keeps {KEPT:.0%} of the test's known images.\n"
-        f"Behind the best of those that it chooses among it is {behind(results, 'true_accepted'):.1f} and "
+        "Behind the best of those that it chooses among it is "
+        f"{behind(results, 'true_accepted'):.1f} and "
         f"{behind(results, 'accepted_at_equal_known'):.1f} points.\n"
     )
     shown = {README: results[:IN_README], DOCS / "choosing.md": results}

@@ -86,7 +86,8 @@ def test_any_number_of_labels(folder: Path, quick: str, tmp_path: Path) -> None:
         promise = next(p for p in clf.certificate.promises if name in p.sentence)
         assert promise.n == 50 - seen  # the threshold rests on what the network has not seen
     assert json.dumps(info)
-    assert "nothing measures whether that is better" in info["sentence"]
+    assert info["sentence"].endswith("The threshold rests on images that it has not seen.")
+    assert "kept" not in info  # asked for as it is, it is not measured
     new, there = pictures(60, seed=1)
     again = load(clf.save(tmp_path / "m.outgroup"))
     assert again.contents.backbone.name == "tuned:Sequential"
@@ -116,6 +117,31 @@ def test_a_class_in_each_of_several_columns(folder: Path, quick: str) -> None:
         for value in ("plain", "red")
     ]
     assert clf.contents.model.columns["first"].certificate.promises[0].n == 100 - sum(n_seen)
+
+
+def test_a_tuned_network_is_kept_only_if_it_is_measured_to_be_better(
+    folder: Path, quick: str
+) -> None:
+    names = np.array(["red", "blue"])
+    labels = ["|".join(names[row == 1]) for row in pictures(100)[1]]
+    table = write_table(folder, "measured.csv", "path,label", labels)
+    cells = [",".join(["spot" if there else "plain" for there in row]) for row in pictures(100)[1]]
+    columns = write_table(folder, "both.csv", "path,red,blue", cells)
+    several = ImageClassifier(
+        backbone=quick, cache=False, multi_label=True, finetune=tuner(only_if_better=True)
+    )
+    in_columns = ImageClassifier(
+        backbone=quick, cache=False, multi_output=True, label_columns=["red", "blue"],
+        finetune=tuner(only_if_better=True),
+    )  # fmt: skip
+    for clf, data in ((several, table), (in_columns, columns)):
+        info = clf.fit(data).contents.training.options["finetune"]
+        tuned = clf.contents.backbone.name.startswith("tuned:")
+        assert tuned == info["kept"]
+        assert not (tuned and info["accepted_after"] >= info["accepted_before"])
+        end = "one: the tuned network is kept." if tuned else "one: it stays as it came."
+        assert end in info["sentence"]
+        assert "images not seen by tuning are without" in info["sentence"]
 
 
 def test_an_objective_of_one_class_an_image_is_refused(folder: Path, quick: str) -> None:

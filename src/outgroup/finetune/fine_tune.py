@@ -42,8 +42,8 @@ decay, variants, hold_out
     resume : bool, default=True
         Whether an interrupted training goes on where it was, when the same is asked for again.
     only_if_better : bool, default=True
-        Whether the network stays as it came unless negatives that tuning has not seen show the
-        tuned one to be better. Where an image has several labels or columns it is always tuned.
+        Whether the network stays as it came unless images that tuning has not seen show the tuned
+        one to be better: negatives, or with several labels or columns those without a label.
 
     Raises
     ------

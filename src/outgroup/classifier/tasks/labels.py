@@ -62,7 +62,7 @@ class AnyNumberOfLabels(Task):
         tuned = None
         if means.tuner is not None:
             targets = Targets(prepared.columns, _matrix(prepared), several=True)
-            tuned, prepared = table_on_tuned_network(prepared, targets, means)
+            tuned, prepared = table_on_tuned_network(prepared, targets, means, way.strategy)
         model = fit_labels(
             _training_set(prepared), choose_labeler(way.strategy), means.budget, seed=means.seed
         )
