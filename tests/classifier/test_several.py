@@ -11,7 +11,12 @@ import pytest
 
 import outgroup
 from outgroup import ImageClassifier
-from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
+from outgroup.errors import (
+    DataWarning,
+    InfeasibleTargetError,
+    InvalidDataError,
+    InvalidParameterError,
+)
 from outgroup.metrics import LabelsEvaluation, OutputsEvaluation
 
 
@@ -199,6 +204,12 @@ def test_compare_takes_each_column_by_itself(quick: str, pairs: Path) -> None:
     for comparison in found.values():
         assert [result.name for result in comparison.results] == ["softmax", "blend"]
         assert comparison.choice.name in ("softmax", "blend")
+    strict = ImageClassifier(
+        backbone=quick, cache=False, multi_output=True, label_columns=["left", "right"],
+        max_known_rejected=0.001,
+    )  # fmt: skip
+    with pytest.raises(InfeasibleTargetError, match=r"Column 'left': .* at least 2995"):
+        strict.compare(pairs / "sides.csv", lineup=["softmax"])
 
 
 @pytest.mark.parametrize("name", ["labelled", "two_sided"])

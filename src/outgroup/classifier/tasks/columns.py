@@ -17,7 +17,7 @@ from outgroup.classifier.tasks.tuned import table_on_tuned_network
 from outgroup.classifier.training import TrainingReport
 from outgroup.classifier.tuner import Targets
 from outgroup.datasets import MISSING, Skipped, load_label_columns
-from outgroup.errors import InvalidDataError
+from outgroup.errors import InfeasibleTargetError, InvalidDataError
 from outgroup.images import ImageSource
 from outgroup.multilabel import OutputsModel, fit_outputs
 from outgroup.multilabel.output_predictions import output_class
@@ -83,7 +83,10 @@ class ClassInEachColumn(Task):
             data = training_set(
                 name, prepared.features, values, seen, prepared.groups, prepared.origins
             )
-            found[name] = compare_one(data, lineup, means)
+            try:
+                found[name] = compare_one(data, lineup, means)
+            except InfeasibleTargetError as error:
+                raise InfeasibleTargetError(f"Column {name!r}: {error}", error.n_needed) from error
         return found, report
 
     def evaluate(
