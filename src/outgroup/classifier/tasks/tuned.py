@@ -130,7 +130,7 @@ def table_on_tuned_network(
 
     before, after = (_labelled(table, targets) for table in (prepared, on_tuned))
     choice = choose_network_of_labels(before, after, labeler, seed=means.seed)
-    of = f"Of the labels that {choice.n_others:,} images not seen by tuning are without"
+    of = f"Of the labels that {choice.n_others:,} images not seen by tuning are without,"
     tuned = measured(tuned, choice, of, "are given to them")
     return (tuned, on_tuned) if choice.tuned else (untuned(tuned, means), prepared)
 
