@@ -7,6 +7,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+# What is learned here is small and soonest done by one thread; two that wait for each other take up
+# to eight times as long where another process has a core. Read when a library of arithmetic is
+# loaded, so it stands before that; a number that was chosen from outside stays.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import onnx
 import pytest

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,16 @@ def make_chips(n: int, seed: int = 0) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def chips() -> dict[str, Any]:
     return make_chips(90)
+
+
+@pytest.fixture
+def with_threads() -> Iterator[Callable[[int], None]]:
+    """Set how many threads torch takes, for one test."""
+    import torch
+
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -235,7 +246,11 @@ def test_another_classifier_says_how_to_open_it(model_file: Path) -> None:
         ImageClassifier.load(model_file)
 
 
-def test_the_order_of_rows_is_no_matter(tmp_path: Path) -> None:
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_order_of_rows_is_no_matter(
+    tmp_path: Path, with_threads: Callable[[int], None], threads: int
+) -> None:
+    with_threads(threads)
     chips, preset = make_chips(40), replace(TINY, members=1, epochs=2)
     order = np.random.default_rng(0).permutation(40)
     shuffled = {name: [cells[i] for i in order] for name, cells in chips.items()}
