@@ -1,5 +1,7 @@
 """What every registered detector has to do; a new one is tested by being registered."""
 
+import functools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,10 +23,12 @@ WIDE = ("ash-b", "isolation-forest")
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=60)
 
 
+@functools.cache
 def fitted(name: str) -> tuple[Detector, np.ndarray, np.ndarray]:
     """Return a detector that knows two classes, rows like them, and rows far from both.
 
-    What a detector on logits gets are logits: large for one class, or small for all and alike.
+    Made once: to be asked, and not to be fitted again or changed. What a detector on logits gets
+    are logits: large for one class, or small for all and alike.
     """
     rng = np.random.default_rng(0)
     detector = DETECTORS.get(name)()
