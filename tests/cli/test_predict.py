@@ -121,12 +121,15 @@ def test_threshold_decides_again(run: Run, model_file: Path, inbox: Path) -> Non
     assert result.stderr.startswith("Error: The 'threshold' parameter must be a finite number.")
 
 
-def test_paths_are_written_as_they_were_given(outgroup: Run, model_file: Path, inbox: Path) -> None:
+def test_paths_are_written_as_they_were_given(
+    run: Run, model_file: Path, inbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (inbox / "linked").symlink_to(inbox / "deep")
     (inbox / "link.png").symlink_to(inbox / "a.png")
     given = ["./a.png", "deep/../link.png", "./deep/", "linked", "../inbox/deep"]
-    done = outgroup("predict", model_file, *given, "--json", cwd=inbox)
-    assert (done.returncode, done.stderr) == (0, "")
+    monkeypatch.chdir(inbox)
+    done = run("predict", model_file, *given, "--json")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert [line["path"] for line in lines(done.stdout)] == [
         "./a.png",
         "deep/../link.png",
@@ -179,9 +182,9 @@ def test_damaged_metadata_is_no_warning(
     assert done.stderr == ""
 
 
-def test_missing_file_is_a_line_too(outgroup: Run, model_file: Path, inbox: Path) -> None:
-    done = outgroup("predict", model_file, inbox / "nowhere.png", inbox / "a.png", "--json")
-    assert done.returncode == 3
+def test_missing_file_is_a_line_too(run: Run, model_file: Path, inbox: Path) -> None:
+    done = run("predict", model_file, inbox / "nowhere.png", inbox / "a.png", "--json")
+    assert done.exit_code == 3
     missing, found = lines(done.stdout)
     assert (missing["reason"], missing["error"]) == ("unreadable", "no such file")
     assert found["label"] == "red"
@@ -213,11 +216,20 @@ def test_files_that_are_not_taken_are_told(run: Run, model_file: Path, inbox: Pa
 
 @pytest.mark.parametrize("content", [None, b"", b"no model"])
 def test_model_that_is_none_is_one_plain_message(
-    outgroup: Run, inbox: Path, tmp_path: Path, content: bytes | None
+    run: Run, inbox: Path, tmp_path: Path, content: bytes | None
 ) -> None:
     model = tmp_path / "model.outgroup"
     if content is not None:
         model.write_bytes(content)
+    done = run("predict", model, inbox, "--json")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: {model}: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_installed_command_says_no_more_of_it(outgroup: Run, inbox: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model.outgroup"
+    model.write_bytes(b"no model")
     done = outgroup("predict", model, inbox, "--json")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"Error: {model}: ")

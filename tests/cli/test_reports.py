@@ -220,11 +220,13 @@ def test_help_lists_all_commands(outgroup: Run) -> None:
         assert command in done.stdout
 
 
-def test_call_without_a_command_or_with_a_wrong_one_is_a_usage_error(outgroup: Run) -> None:
-    assert outgroup().returncode == 2
+def test_call_without_a_command_or_with_a_wrong_one_is_a_usage_error(
+    outgroup: Run, run: Run
+) -> None:
+    assert outgroup().returncode == run().exit_code == 2
     for arguments in (["nonsense"], ["predict"], ["train", "photos"], ["methods", "--nonsense"]):
-        done = outgroup(*arguments)
-        assert (done.returncode, done.stdout) == (2, "")
+        done = run(*arguments)
+        assert (done.exit_code, done.stdout) == (2, "")
         assert "Usage:" in done.stderr
         assert "Traceback" not in done.stderr
 

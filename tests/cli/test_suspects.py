@@ -83,13 +83,9 @@ def test_train_tells_machines_all_of_them(
     assert json.loads(run(*given, "sigmoid", "--json").stdout)["pool"] is None
 
 
-def test_a_page_without_a_pool_is_a_usage_error(
-    outgroup: Run, photos: Path, quick: str, tmp_path: Path
-) -> None:
-    done = outgroup(
-        "train", photos, "-o", tmp_path / "m.outgroup", "--suspects", tmp_path / "s.html"
-    )
-    assert done.returncode == 2
+def test_a_page_without_a_pool_is_a_usage_error(run: Run, photos: Path, tmp_path: Path) -> None:
+    done = run("train", photos, "-o", tmp_path / "m.outgroup", "--suspects", tmp_path / "s.html")
+    assert done.exit_code == 2
     assert "must be left out without a pool" in " ".join(done.stderr.split())
 
 

@@ -89,13 +89,11 @@ def test_train_takes_a_head_with_its_options_and_layers(
     ],
 )
 def test_a_head_or_layer_that_there_is_not_is_a_usage_error(
-    outgroup: Run, photos: Path, quick: str, tmp_path: Path, given: tuple[str, ...], message: str
+    run: Run, photos: Path, quick: str, tmp_path: Path, given: tuple[str, ...], message: str
 ) -> None:
     out = tmp_path / "model.outgroup"
-    done = outgroup(
-        "train", photos, "-o", out, "--backbone", quick, "--strategy", "sigmoid", *given
-    )
-    assert done.returncode == 2
+    done = run("train", photos, "-o", out, "--backbone", quick, "--strategy", "sigmoid", *given)
+    assert done.exit_code == 2
     assert message in " ".join(done.stderr.split())
     assert not out.exists()
 
@@ -273,10 +271,10 @@ def test_full_disk_is_one_message(
     assert not out.exists()
 
 
-def test_data_that_is_none_is_one_message(outgroup: Run, tmp_path: Path) -> None:
-    done = outgroup("train", tmp_path / "nowhere", "--out", tmp_path / "m.outgroup")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: The 'data' parameter must be a folder")
+def test_data_that_is_none_is_one_message(outgroup: Run, run: Run, tmp_path: Path) -> None:
+    told = run("train", tmp_path / "nowhere", "--out", tmp_path / "m.outgroup")
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert told.stderr.startswith("Error: The 'data' parameter must be a folder")
     done = outgroup("train", tmp_path, "--out", tmp_path / "m.outgroup")
     assert (done.returncode, done.stdout) == (1, "")
     assert "one folder a class" in done.stderr
