@@ -7,6 +7,7 @@ data are made in the precision of the data, everything else in float64.
 
 from __future__ import annotations
 
+import functools
 from abc import abstractmethod
 from typing import Any, ClassVar
 
@@ -102,7 +103,7 @@ class LinearHead(Standardised, Head):
         together = 1 if self.separate else n_classes
         coef = np.zeros((Z.shape[1] + 1, targets.shape[1]))
         best, best_loss = coef, np.inf
-        with one_thread():
+        with _pools().limit(limits=1):
             found = Directions(Z, weights)
             for strength in STRENGTHS if self.strength is None else (self.strength,):
                 coef = self._minimise(Z, targets, weights, strength, coef, FOLDS, found, together)
@@ -125,7 +126,7 @@ class LinearHead(Standardised, Head):
         (Z, basis), n_classes = _along_rows(self.standardise(X)), _n_outputs(y)
         start = np.zeros((Z.shape[1] + 1, n_classes))
         targets, weights = self.targets(y, n_classes)
-        with one_thread():
+        with _pools().limit(limits=1):
             found = Directions(Z, weights)
             together = 1 if self.separate else n_classes
             coef = self._minimise(
@@ -195,6 +196,17 @@ def one_thread() -> Any:
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1)
+
+
+@functools.cache
+def _pools() -> Any:
+    """Return what sets how many threads NumPy and SciPy take, which are both loaded here.
+
+    Finding their libraries anew takes as long as a head of few rows does.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _along_rows(Z: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
