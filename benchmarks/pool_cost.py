@@ -254,8 +254,8 @@ def notes(found: dict[str, Any]) -> str:
         f"* Measured on {machine['cores']} cores of an {machine['cpu']} with {images['n']:,} "
         f"photographs of {images['megapixels']:.2f} megapixels and {images['bytes']:,} bytes on "
         "average. Larger ones take longer to decode.",
-        f"* The machine was busy (load {machine['load_before'][0]:.1f}), so seconds are those of "
-        "the processor and not of the clock.",
+        "* Seconds are those of the processor and not of the clock, which other programs slow down "
+        f"(load before: {machine['load_before'][0]:.1f}).",
         f"* With Ray, an image takes {1000 * ray['this process']:.1f} ms of the process that "
         f"writes and {1000 * ray['workers']:.1f} ms of a worker; Ray's own processes take {own}. "
         f"So {ray['workers'] / ray['this process']:.0f} workers keep one writer busy; more need "
