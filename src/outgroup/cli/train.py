@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 #: What has a say in a network with several inputs.
 HEEDED_WITH_INPUTS = (
-    *("out", "data", "inputs", "other", "ablation", "seed", "json"),
+    "out",
+    "data",
+    "other",
     "max_known_rejected",
     "max_other_accepted",
     "confidence",
+    "seed",
+    "inputs",
+    "ablation",
+    "json",
 )
 
 #: From which share of accepted unknown images on a lower threshold is spoken of, and which part of
