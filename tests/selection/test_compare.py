@@ -82,10 +82,20 @@ def test_the_choice_is_explained_in_a_sentence(compared: Comparison) -> None:
     assert choice.name in ("detector", "sigmoid")  # a softmax takes a fourth class for one of three
     assert choice.reason.startswith(f"{choice.name}: {accepted[choice.name]:.1%} of unknown images")
     assert "softmax" in choice.reason
-    of_kinds = next(result for result in compared.results if result.name == choice.name)
-    parts = [f"{kind} {of_kinds.of_kind(kind):.1%}" for kind in (NEGATIVES, LEFT_OUT)]
-    assert choice.reason.endswith(f"{choice.name} by kind: {', '.join(parts)}.")
     assert choice.accepted is not None
+
+
+def test_the_reason_names_each_kind_and_what_is_accepted_most() -> None:
+    compared = compare_strategies(world(others=80, spread=2.5), ("detector",))
+    found = compared.chosen
+    assert found is not None
+    left_out = {one.source: one.accepted.value for one in found.sources if one.kind == LEFT_OUT}
+    most = max(left_out, key=lambda source: left_out[source] or 0.0)
+    assert left_out[most]
+    assert compared.choice.reason.endswith(
+        f"detector by kind: {NEGATIVES} {found.of_kind(NEGATIVES):.1%}, "
+        f"{LEFT_OUT} {found.of_kind(LEFT_OUT):.1%} (most: {most} {left_out[most]:.1%})."
+    )
 
 
 def test_a_comparison_is_json(compared: Comparison) -> None:

@@ -210,15 +210,21 @@ def make_choice(
 
 def _by_kind(name: str, accepted: NDArray[np.bool_], unknowns: Unknowns) -> list[str]:
     """Say what a mean is the mean of: garbage at 0 % makes look-alikes at 40 % look like 20 %."""
-    shares = {
-        kind: unknowns.mean(accepted, unknowns.kind == kind)
-        for kind in dict.fromkeys(unknowns.kind.tolist())
-    }
-    if len(shares) < 2:
+    kinds = list(dict.fromkeys(unknowns.kind.tolist()))
+    if len(kinds) < 2:
         return []
-    return [
-        f"{name} by kind: {', '.join(f'{kind} {share:.1%}' for kind, share in shares.items())}."
-    ]
+    parts = []
+    for kind in kinds:
+        of_kind = unknowns.kind == kind
+        shares = {
+            source: float(accepted[of_kind & (unknowns.source == source)].mean())
+            for source in np.unique(unknowns.source[of_kind]).tolist()
+        }
+        most = max(shares, key=lambda source: shares[source])
+        part = f"{kind} {unknowns.mean(accepted, of_kind):.1%}"
+        tells = len(shares) > 1 and shares[most] > 0
+        parts.append(f"{part} (most: {most} {shares[most]:.1%})" if tells else part)
+    return [f"{name} by kind: {', '.join(parts)}."]
 
 
 def source_rates(accepted: NDArray[np.bool_], unknowns: Unknowns) -> tuple[SourceRate, ...]:
