@@ -163,7 +163,7 @@ class TrainingSet:
     def n_known(self) -> tuple[int, str]:
         """How many known images or groups lay the threshold, and which of the two they are."""
         rows = (self.y >= 0) & self.is_promised
-        counted = HeldOut(np.zeros(int(rows.sum())), units_in(self, rows))
+        counted = HeldOut(np.zeros(int(rows.sum())), units_in(self, rows))  # as a bound counts
         return counted.n, counted.unit
 
     @property

@@ -17,14 +17,12 @@ said.
 
 from __future__ import annotations
 
-import argparse
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recipes import COLOURS, NONE_OF_THEM, ROOT, code, make_environment, pictures, versions
+from recipes import COLOURS, NONE_OF_THEM, ROOT, code, in_own_environment, pictures, versions
 
 VERSIONS = {"fastai": "2.8.12", "torch": "2.13.0", "torchvision": "0.28.0"}
 
@@ -171,11 +169,7 @@ def a_class_for_other(folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--venv", type=Path, help="folder of the virtual environment")
-    folder = parser.parse_args().venv
-    if folder is not None:
-        subprocess.run([make_environment(folder, VERSIONS), __file__], check=True)
+    if in_own_environment(__file__, __doc__, VERSIONS):
         return
     import os
 

@@ -11,14 +11,11 @@ environment is the present one.
 
 from __future__ import annotations
 
-import argparse
 import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from recipes import COLOURS, NONE_OF_THEM, code, make_environment, pictures, versions
+from recipes import COLOURS, NONE_OF_THEM, code, in_own_environment, pictures, versions
 
 VERSIONS = {"keras": "3.15.1", "torch": "2.13.0"}
 SIDE, EACH = 12, 96
@@ -100,11 +97,7 @@ def zero_rows() -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--venv", type=Path, help="folder of the virtual environment")
-    folder = parser.parse_args().venv
-    if folder is not None:
-        subprocess.run([make_environment(folder, VERSIONS), __file__], check=True)
+    if in_own_environment(__file__, __doc__, VERSIONS):
         return
     os.environ.setdefault("KERAS_BACKEND", "torch")
     print(f"{versions(VERSIONS)}\ndocs/mixing.md")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import platform
 import re
@@ -27,6 +28,16 @@ def make_environment(folder: Path, packages: Mapping[str, str]) -> Path:
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *exact, "--editable", f"{ROOT}[torch]"], check=True)
     return python
+
+
+def in_own_environment(script: str, description: str | None, packages: Mapping[str, str]) -> bool:
+    """Run the script in the environment of ``--venv``, and return whether one was given."""
+    parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
+    parser.add_argument("--venv", type=Path, help="folder of the virtual environment")
+    folder = parser.parse_args().venv
+    if folder is not None:
+        subprocess.run([make_environment(folder, packages), script], check=True)
+    return folder is not None
 
 
 def versions(packages: Iterable[str]) -> str:

@@ -135,7 +135,7 @@ def allowed_above(n: ArrayLike, share: float) -> NDArray[np.float64]:
 def expected_share(budget: Budget, n: int, unit: str = "images") -> float:
     """Return the share of new known images that is expected above the threshold of a budget.
 
-    A promise of at most 5 % leaves fewer than 5 % to expect, the more so the fewer there are.
+    A promise of at most 5 % leaves less to expect, and the less the fewer images there are.
 
     Parameters
     ----------
@@ -249,9 +249,8 @@ def _allowed(n: int, unit: str, name: str, asked: float, confidence: float) -> i
     best = upper_bound(0, n, confidence)
     raise InfeasibleTargetError(
         f"{name!r} {asked} can't be promised with {percent(confidence)} confidence from "
-        f"{n} held-out {unit}: that takes at least {needed}, even if none of "
-        f"them fails. Add {(needed or 0) - n} more, or ask for {percent(best, up=True)} "
-        "or more.",
+        f"{n} held-out {unit}: that takes at least {needed}, even if none of them fails. Add "
+        f"{(needed or 0) - n} more, or ask for {percent(best, up=True)} or more.",
         n_needed=needed,
     )
 

@@ -15,7 +15,7 @@ from outgroup.multilabel.labelers import Labeler
 from outgroup.multilabel.thresholds import choose_thresholds, remarks
 from outgroup.multilabel.training_set import LabelTrainingSet
 from outgroup.strategies import Features, take
-from outgroup.training_set import deal
+from outgroup.training_set import deal, units_in
 
 
 @dataclass(frozen=True)
@@ -133,10 +133,8 @@ def fit_labels(
         If a promise that was asked for can't be given.
     """
     held_out = labeler.cross_fit(data.features, data.Y, deal(data, n_folds, seed)).other_score
-    Y, units = data.Y, data.units
-    if data.promised is not None:
-        held_out, Y = held_out[data.promised], Y[data.promised]
-        units = None if units is None else units[data.promised]
+    counted = data.is_promised
+    held_out, Y, units = held_out[counted], data.Y[counted], units_in(data, counted)
     thresholds, certificate = choose_thresholds(
         held_out, Y, data.classes, budget, units, labeler.fixed_threshold
     )

@@ -75,6 +75,11 @@ class LabelTrainingSet:
                 )
 
     @property
+    def is_promised(self) -> NDArray[np.bool_]:
+        """Which rows lay the thresholds."""
+        return np.ones(len(self.Y), dtype=np.bool_) if self.promised is None else self.promised
+
+    @property
     def is_labelled(self) -> NDArray[np.bool_]:
         """Images with at least one label."""
         result: NDArray[np.bool_] = (self.Y == 1).any(axis=1)

@@ -210,18 +210,15 @@ def make_choice(
 
 def _by_kind(name: str, accepted: NDArray[np.bool_], unknowns: Unknowns) -> list[str]:
     """Say what a mean is the mean of: garbage at 0 % makes look-alikes at 40 % look like 20 %."""
-    kinds = list(dict.fromkeys(unknowns.kind.tolist()))
-    if len(kinds) < 2:
+    by_kind: dict[str, dict[str, float]] = {}
+    for rate in source_rates(accepted, unknowns):
+        by_kind.setdefault(rate.kind, {})[rate.source] = rate.accepted.value or 0.0
+    if len(by_kind) < 2:
         return []
     parts = []
-    for kind in kinds:
-        of_kind = unknowns.kind == kind
-        shares = {
-            source: float(accepted[of_kind & (unknowns.source == source)].mean())
-            for source in np.unique(unknowns.source[of_kind]).tolist()
-        }
+    for kind, shares in by_kind.items():
         most = max(shares, key=lambda source: shares[source])
-        part = f"{kind} {unknowns.mean(accepted, of_kind):.1%}"
+        part = f"{kind} {np.mean([*shares.values()]):.1%}"
         tells = len(shares) > 1 and shares[most] > 0
         parts.append(f"{part} (most: {most} {shares[most]:.1%})" if tells else part)
     return [f"{name} by kind: {', '.join(parts)}."]

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from outgroup.calibration import HeldOut, expected_threshold
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.multilabel import LabelTrainingSet, choose_labeler
-from outgroup.selection.networks import NetworkChoice
+from outgroup.selection.networks import NetworkChoice, chosen_by
 from outgroup.selection.resamples import N_RESAMPLES, Resamples
 from outgroup.selection.scenarios import MIN_FOLDERS
-from outgroup.selection.unknowns import NEGATIVES, Unknowns, choose
+from outgroup.selection.unknowns import NEGATIVES, Unknowns
 from outgroup.training_set import deal, units_in
 
 
@@ -47,9 +47,9 @@ def choose_network_of_labels(
         What is accepted there is, of the labels that an image is without, those that it is given.
         Labels that no unseen image has can show nothing.
     """
-    promised = np.ones(len(after.Y), dtype=np.bool_) if after.promised is None else after.promised
-    has = (after.Y == 1) & promised[:, np.newaxis]
-    without = (after.Y == 0) & promised[:, np.newaxis] & has.any(axis=0)
+    promised = after.is_promised[:, np.newaxis]
+    has = (after.Y == 1) & promised
+    without = (after.Y == 0) & promised & has.any(axis=0)
     asked = np.flatnonzero(without.any(axis=1))
     n_known = int(has.any(axis=1).sum())
     if not len(asked):
@@ -76,14 +76,7 @@ def choose_network_of_labels(
             at_once[-1] += weight * (score <= expected_threshold(held_out, share)[0])
             thresholds = resamples[k].thresholds(scores[:, k], known, share)
             redrawn[-1] += weight[:, np.newaxis] * (score[:, np.newaxis] <= thresholds)
-    accepted_before, accepted_after = map(unknowns.mean, at_once)
-    return NetworkChoice(
-        tuned=choose(redrawn, unknowns, default=0) == 1,
-        accepted_before=accepted_before,
-        accepted_after=accepted_after,
-        n_known=n_known,
-        n_others=len(asked),
-    )
+    return chosen_by(at_once, redrawn, unknowns, n_known)
 
 
 def _clusters(data: LabelTrainingSet) -> NDArray[np.str_]:

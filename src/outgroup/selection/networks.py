@@ -15,7 +15,7 @@ from outgroup.model import check_suits
 from outgroup.selection.auto import choose_strategy, settle
 from outgroup.selection.resamples import Resamples
 from outgroup.selection.scenarios import negatives_of
-from outgroup.selection.unknowns import choose
+from outgroup.selection.unknowns import Unknowns, choose
 from outgroup.strategies import FoldedRows
 from outgroup.training_set import TrainingSet, deal, units_in
 
@@ -98,11 +98,26 @@ def choose_network(
         at_once.append(scores[asked] <= expected_threshold(held_out, share)[0])
         thresholds = resamples.thresholds(scores, known, share)
         redrawn.append(scores[asked, np.newaxis] <= thresholds)
-    accepted_before, accepted_after = map(unknowns.mean, at_once)
-    return NetworkChoice(
-        tuned=choose(redrawn, unknowns, default=0) == 1,
-        accepted_before=accepted_before,
-        accepted_after=accepted_after,
-        n_known=int(known.sum()),
-        n_others=len(asked),
-    )
+    return chosen_by(at_once, redrawn, unknowns, int(known.sum()))
+
+
+def chosen_by(
+    accepted: Sequence[NDArray[Any]],
+    redrawn: Sequence[NDArray[Any]],
+    unknowns: Unknowns,
+    n_known: int,
+) -> NetworkChoice:
+    """Choose by what is accepted on the network as it came and on the tuned one, in this order.
+
+    Parameters
+    ----------
+    accepted, redrawn : sequence of two ndarray of shape (n,) and of shape (n, n_resamples)
+        By the thresholds of the known images, and by those that resamples of them lay.
+    unknowns : Unknowns
+        The n images.
+    n_known : int
+        Images that laid the thresholds.
+    """
+    before, after = map(unknowns.mean, accepted)
+    is_better = choose(redrawn, unknowns, default=0) == 1
+    return NetworkChoice(is_better, before, after, n_known, len(unknowns))

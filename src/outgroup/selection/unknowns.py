@@ -196,9 +196,10 @@ def choose(
 
     Parameters
     ----------
-    accepted : sequence of ndarray of shape (n,) or (n, n_resamples), bool
-        What each strategy accepted, the simplest strategy first; by each of several thresholds if
-        it is not to rest on the known images that happened to lay the one.
+    accepted : sequence of ndarray of shape (n,) or (n, n_resamples), bool or float
+        What each strategy accepted, the simplest strategy first, or which share of all that an
+        image was asked about; by each of several thresholds if it is not to rest on the known
+        images that happened to lay the one.
     unknowns : Unknowns
         The n unknown images.
     default : int or None
