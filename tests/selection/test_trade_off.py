@@ -48,6 +48,18 @@ def test_shares_that_few_images_can_not_lay_are_left_out() -> None:
     assert [row.known_rejected for row in compared.results[0].trade_off] == [0.05, 0.1, 0.2, 0.3]
 
 
+def test_of_thinned_images_the_bound_is_that_from_all_of_them() -> None:
+    data = world(n=100)
+    whole, thinned = (
+        compare_strategies(data, ["softmax"], max_rows=rows).results[0] for rows in (1000, 160)
+    )
+    assert thinned.known_rejected is not None
+    assert thinned.known_rejected.n < 200
+    bounds = {row.known_rejected: row.at_most for row in whole.trade_off}
+    assert thinned.trade_off
+    assert all(row.at_most == bounds[row.known_rejected] for row in thinned.trade_off)
+
+
 def test_a_threshold_that_is_part_of_the_strategy_has_no_others() -> None:
     compared = compare_strategies(world(n=30), ["sigmoid-0.95", "softmax"])
     assert compared.results[0].trade_off == ()

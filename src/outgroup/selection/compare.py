@@ -130,7 +130,7 @@ def compare_and_keep(
     # one with a threshold of its own is not held to the share: what it accepts is paid otherwise
     able = [run for run in able if run.strategy.fixed_threshold is None] or able
     comparison = Comparison(
-        results=tuple(run.result(unknowns, timed) for run in runs.values()),
+        results=tuple(run.result(unknowns, timed, data.n_known[0]) for run in runs.values()),
         choice=make_choice(
             [run.name for run in able],
             [run.accepted() for run in able],

@@ -141,19 +141,19 @@ class StrategyRun:
         threshold = self._threshold(HeldOut(scores.other_score[mixed.known]))
         self.shifted_rejected = Rate(self.known.rejected(threshold), self.known.n)
 
-    def _trade_off(self, unknowns: Unknowns) -> tuple[TradeOff, ...]:
+    def _trade_off(self, unknowns: Unknowns, n_given: int) -> tuple[TradeOff, ...]:
         """Return what other thresholds would do; a strategy with one of its own has no others."""
         if self.known is None or self.strategy.fixed_threshold is not None:
             return ()
         by_share = np.concatenate([answers.by_share for answers in self.answers])
         found = (
-            TradeOff.made(share, self.known.n, unknowns.mean(accepted))
+            TradeOff.made(share, self.known.n, unknowns.mean(accepted), n_given)
             for share, accepted in zip(SHARES, by_share.T, strict=True)
         )
         return tuple(row for row in found if row is not None)
 
-    def result(self, unknowns: Unknowns, timed: bool) -> StrategyResult:
-        """Return all that was measured."""
+    def result(self, unknowns: Unknowns, timed: bool, n_given: int) -> StrategyResult:
+        """Return all that was measured; `n_given` known images will lay the threshold."""
         if self.problem is not None:
             return StrategyResult(self.name, problem=self.problem)
         accepted = self.accepted()
@@ -166,7 +166,7 @@ class StrategyRun:
             sources=source_rates(accepted, unknowns),
             accepted=unknowns.mean(accepted) if some else None,
             standard_error=unknowns.standard_error(self.redrawn()) if some else None,
-            trade_off=self._trade_off(unknowns) if some else (),
+            trade_off=self._trade_off(unknowns, n_given) if some else (),
             fit_seconds=self.fit_seconds,
             ms_per_image=_ms_per_image(self.strategy.frozen(), self.data) if timed else None,
         )

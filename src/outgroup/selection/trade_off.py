@@ -23,8 +23,8 @@ class TradeOff:
     known_rejected : float
         Share of new known images that is expected to be called other.
     at_most : float
-        What can be promised of it with 95 % confidence: the ``max_known_rejected`` that lays this
-        threshold.
+        What can be promised of it with 95 % confidence, rounded up to three digits: the
+        ``max_known_rejected`` that lays about this threshold.
     accepted : float
         Share of unknown images that is given a class, as `StrategyResult.accepted` counts it.
     """
@@ -34,8 +34,13 @@ class TradeOff:
     accepted: float
 
     @classmethod
-    def made(cls, share: float, n: int, accepted: float) -> TradeOff | None:
+    def made(
+        cls, share: float, n: int, accepted: float, n_given: int | None = None
+    ) -> TradeOff | None:
         """Return it for a share of n held-out known images; None if they are too few for that.
+
+        With `n_given`, what can be promised is that from so many: those that lay the threshold of
+        a model, of which n were compared.
 
         Examples
         --------
@@ -46,8 +51,8 @@ class TradeOff:
         """
         if share * (n + 1.0) < 1.0 - 1e-9:
             return None
-        k = int(allowed_above(n, share))
-        bound = upper_bound(k, n, Budget().confidence)
+        n = n if n_given is None else n_given
+        bound = upper_bound(int(allowed_above(n, share)), n, Budget().confidence)
         return cls(share, math.ceil(bound * 1000.0) / 1000.0, accepted)
 
     def to_dict(self) -> dict[str, Any]:
