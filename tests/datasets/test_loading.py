@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas
 import pytest
@@ -39,3 +41,11 @@ def test_samples_are_returned_as_they_are():
 def test_anything_else_is_refused(data):
     with pytest.raises(InvalidParameterError, match="The 'data' parameter must be a folder"):
         load_samples(data)
+
+
+def test_a_path_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameterError, match=r"fotos', which is not there\.$"):
+        load_samples(tmp_path / "fotos")
+    (tmp_path / "notes.docx").write_text("x")
+    with pytest.raises(InvalidParameterError, match=r"notes\.docx' instead\.$"):
+        load_samples(tmp_path / "notes.docx")

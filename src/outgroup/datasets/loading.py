@@ -44,10 +44,10 @@ def load_samples(
 
     Examples
     --------
-    >>> load_samples("notes.docx")
+    >>> load_samples("fotos")
     Traceback (most recent call last):
     outgroup.errors.InvalidParameterError: The 'data' parameter must be a folder, a .csv or .tsv
-    file, a DataFrame or a list of images. Got 'notes.docx' instead.
+    file, a DataFrame or a list of images. Got 'fotos', which is not there.
     """
     if isinstance(data, Samples):
         return data
@@ -67,8 +67,11 @@ def load_samples(
         return from_frame(cast("Frame", data), **table)
     elif isinstance(data, Iterable) and not isinstance(data, bytes):
         return from_images(data)
-    got = repr(data) if isinstance(data, (str, os.PathLike)) else type(data).__name__
+    got = f"{type(data).__name__} instead"
+    if isinstance(data, (str, os.PathLike)):
+        there = os.path.exists(data)
+        got = f"{os.fspath(data)!r}{' instead' if there else ', which is not there'}"
     raise InvalidParameterError(
         "The 'data' parameter must be a folder, a .csv or .tsv file, a DataFrame or a list of "
-        f"images. Got {got} instead."
+        f"images. Got {got}."
     )
