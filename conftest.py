@@ -1,4 +1,4 @@
-"""What is not collected: scripts with environments of their own, and what needs torch without it."""
+"""What is not collected: scripts with environments of their own; torch's modules without it."""
 
 from importlib.util import find_spec
 

@@ -4,6 +4,7 @@ from scipy.special import logsumexp
 
 from outgroup.component import UNSEEN
 from outgroup.detectors import FeatureDetector, FittedLogitDetector
+from outgroup.detectors.answer_odds import AnswerOdds
 from outgroup.detectors.answer_profile import AnswerProfile
 from outgroup.detectors.energy import Energy
 from outgroup.detectors.kl_matching import KLMatching
@@ -11,11 +12,12 @@ from outgroup.detectors.knn import KNearestNeighbours
 from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.detectors.max_logit import MaxLogit
 from outgroup.detectors.openmax import OpenMax
+from outgroup.detectors.relative_mahalanobis import RelativeMahalanobis
 from outgroup.errors import InvalidParameterError
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.strategies import STRATEGIES, FoldedRows, head_input
-from outgroup.strategies.blend import DISTANCES, Blend, centre_and_scale
+from outgroup.strategies.blend import DETECTORS_ON, Blend, centre_and_scale
 from outgroup.strategies.detector import DetectorStrategy
 from outgroup.strategies.other_class import OtherClass
 from outgroup.strategies.sigmoid import Sigmoid
@@ -88,16 +90,18 @@ LAYERS = {"last": X, "second_last": X[:, :4] ** 2, "logits": X @ np.diag(np.aran
 
 def blend(scaling: dict[str, list[float]] | None = None) -> Blend:
     shape = Mahalanobis(0.5)
-    return Blend(LinearSigmoid(0.1), shape, None, Mahalanobis(0.5), None, scaling)
+    return Blend(LinearSigmoid(0.1), shape, None, Mahalanobis(0.5), scaling=scaling)
 
 
-def distances(names: tuple[str, ...]) -> list[tuple[FeatureDetector, str]]:
-    """Every distance of the blend above that looks at one of these layers."""
+def detectors(names: tuple[str, ...], others: bool) -> list[tuple[FeatureDetector, str]]:
+    """Every detector of the blend above that counts, given these layers and negatives or none."""
     every: list[tuple[FeatureDetector, str]] = [
         (Mahalanobis(0.5), "last"),
         (KNearestNeighbours(), "last"),
         (Mahalanobis(0.5), "second_last"),
         (KNearestNeighbours(), "logits"),
+        (AnswerOdds(), "logits"),
+        *([(RelativeMahalanobis(), "last")] if others else []),
     ]
     return [(detector, layer) for detector, layer in every if layer in names]
 
@@ -112,8 +116,9 @@ def test_blend_adds_its_scores_each_on_its_own_held_out_scale(
     held_out = blend().cross_fit(FoldedRows(features, y, folds)).other_score
     logits = LinearSigmoid(0.1).cross_fit(head_input(features), y, folds)
     members = [MaxLogit().other_score(logits)]
-    members += [d.cross_fit(features[layer], y, folds) for d, layer in distances(names)]
-    votes = [1.0 if (y >= 0).all() else 1.5, *np.ones(len(members) - 1)]
+    others = bool((y < 0).any())
+    members += [d.cross_fit(features[layer], y, folds) for d, layer in detectors(names, others)]
+    votes = [1.5 if others else 1.0, *np.ones(len(members) - 1)]
     expected = 0.0
     for vote, part in zip(votes, members, strict=True):
         centre = np.median(part[y >= 0])
@@ -122,14 +127,14 @@ def test_blend_adds_its_scores_each_on_its_own_held_out_scale(
     np.testing.assert_allclose(held_out, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_two_votes_gives_the_head_as_much_as_all_distances() -> None:
+def test_two_votes_gives_the_head_as_much_as_all_detectors() -> None:
     rows = FoldedRows(LAYERS, Y, FOLDS)
     one, two = (cls(LinearSigmoid(0.1)).cross_fit(rows).other_score for cls in (Blend, TwoVotes))
     logits = LinearSigmoid(0.1).cross_fit(head_input(LAYERS), Y, FOLDS)
     confidence = MaxLogit().other_score(logits)
     centre = np.median(confidence[Y >= 0])
     z = (confidence - centre) / np.median(np.abs(confidence[Y >= 0] - centre))
-    np.testing.assert_allclose(two - one, (4.0 - 1.5) * np.log1p(np.exp(z)), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(two - one, (6.0 - 1.5) * np.log1p(np.exp(z)), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -149,10 +154,10 @@ def test_two_votes_rejects_negatives_that_distances_find_near(seed: int) -> None
 
 
 def test_no_member_of_blend_can_outvote_the_others() -> None:
-    fitted = blend({name: [0.0, 1.0] for name in ("confidence", *DISTANCES)}).fit(LAYERS, Y)
+    fitted = blend({name: [0.0, 1.0] for name in ("confidence", *DETECTORS_ON)}).fit(LAYERS, Y)
     loud = {name: 1000.0 * np.vstack([X, -X])[:, : LAYERS[name].shape[1]] for name in LAYERS}
     score = fitted.score(loud).other_score  # logits without bounds, on either side
-    for name, layer in DISTANCES.items():
+    for name, layer in DETECTORS_ON.items():
         assert (score >= getattr(fitted, name).other_score(loud[layer])).all()
     assert (score >= -fitted.head.logits(head_input(loud)).max(axis=1)).all()
 
@@ -169,11 +174,17 @@ def test_blend_given_its_scaling_keeps_it() -> None:
     assert given.scaling_ == scaling
 
 
-def test_blend_keeps_the_distances_of_the_layers_there_were_and_no_others() -> None:
+@pytest.mark.parametrize("others", [True, False])
+@pytest.mark.parametrize("n_each", [39, 40])
+def test_blend_keeps_the_detectors_that_count_and_no_others(n_each: int, others: bool) -> None:
+    n_known = 2 * n_each
+    y = np.r_[np.arange(n_known) % 2, np.full(30 if others else 0, -1)]
+    some = np.random.default_rng(0).normal(size=(len(y), 6)) + 4 * np.eye(3, 6)[y]
     fitted = Blend()
-    fitted.cross_fit(FoldedRows({"last": X}, Y, FOLDS))
-    parts = fitted.fit({"last": X}, Y).state().parts
-    assert set(parts) == {"head", "last_shape", "last_neighbours"}
+    fitted.cross_fit(FoldedRows({"last": some}, y, np.arange(len(y)) % 5))
+    parts = fitted.fit({"last": some}, y).state().parts
+    relative = {"relative"} if others and n_each < 40 else set()
+    assert set(parts) == {"head", "last_shape", "last_neighbours"} | relative
 
 
 def test_scores_without_any_spread_are_left_on_their_scale() -> None:
