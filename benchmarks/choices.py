@@ -1,17 +1,20 @@
-"""The comparisons behind four choices of the design, on training images alone.
+"""The comparisons behind five choices of the design, on training images alone.
 
-Usage: ``python benchmarks/choices.py ZOO`` (see ``benchmarks/embedded.py``); ten minutes. It never
+Usage: ``python benchmarks/choices.py ZOO`` (see ``benchmarks/embedded.py``); 15 minutes. It never
 opens ``test_unknown_*``: what is unknown here is a class that is left out of training, or negatives
 that are not learned from. Each figure is the share accepted at the threshold that rejects 5 % of
 held-out known images, in percent, the mean over two ways to fold.
 
 1. Which layers a head reads.
-2. Which distances ``blend`` holds beside its head.
-3. How much the head should count beside each distance; also with handwritten digits (every second
+2. Which detectors ``blend`` holds beside its head.
+3. How much the head should count beside each detector; also with handwritten digits (every second
    one of scikit-learn's), of which two are negatives: whether these look-alikes are rejected, when
    more of them come, and what becomes of digits that were never there.
 4. Whether the shrinkage of the Mahalanobis distance is fixed before folds are made: the share of
    *new* known images (``test``) that is rejected where 5 % are expected.
+5. What two more detectors do where a class has few images: three to five kinds of animals drawn at
+   random are known, all others unknown. The threshold is that which keeps 95 % of *new* known
+   images, because the few that there are lay another one by luck.
 """
 
 from __future__ import annotations
@@ -24,13 +27,17 @@ from pathlib import Path
 
 import numpy as np
 from embedded import Embedded
+from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from outgroup.calibration import HeldOut, assign_folds, expected_threshold
 from outgroup.component import OTHER, UNSEEN
+from outgroup.detectors import FeatureDetector
+from outgroup.detectors.answer_odds import AnswerOdds
 from outgroup.detectors.knn import KNearestNeighbours
 from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.detectors.max_logit import MaxLogit
+from outgroup.detectors.relative_mahalanobis import RelativeMahalanobis
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.strategies import FoldedRows
 from outgroup.strategies.blend import centre_and_scale
@@ -42,14 +49,18 @@ LAYERS = (("last",), ("last", "second_last"), ("last", "second_last", "logits"))
 WEIGHTS = (0.5, 1.0, 1.5, 2.0, 4.0)
 DIGIT_SPLITS = 36
 
-#: Distances by name: what they are, and the layer they look at.
-DISTANCES = {
+FEW, FEW_SPLITS, FEW_NEGATIVES = (10, 15, 20, 30, 60), 24, 600
+
+#: Detectors by name: what they are, and the layer they look at.
+DETECTORS_ON: dict[str, tuple[Callable[[], FeatureDetector], str]] = {
     "Mahalanobis, last": (Mahalanobis, "last"),
     "Mahalanobis, second last": (Mahalanobis, "second_last"),
     "Mahalanobis, logits": (Mahalanobis, "logits"),
     "neighbour, last": (KNearestNeighbours, "last"),
     "neighbour, second last": (KNearestNeighbours, "second_last"),
     "neighbour, logits": (KNearestNeighbours, "logits"),
+    "answers": (AnswerOdds, "logits"),
+    "relative": (RelativeMahalanobis, "last"),
 }
 CHOSEN = (
     "Mahalanobis, last",
@@ -66,6 +77,8 @@ MEMBERS = (
     CHOSEN,
     (CHOSEN[0], CHOSEN[2], "Mahalanobis, logits"),
     ("neighbour, last", "neighbour, second last", "neighbour, logits"),
+    (*CHOSEN, "answers"),
+    (*CHOSEN, "relative"),
 )
 
 Table = dict[str, dict[str, float]]
@@ -123,11 +136,11 @@ def accepted(scenario: Scenario, other_score: np.ndarray) -> float:
 def blended(
     scenario: Scenario, confidence: np.ndarray, names: tuple[str, ...], weight: float
 ) -> np.ndarray:
-    """Join the head's confidence and distances as `Blend` does."""
+    """Join the head's confidence and detectors as `Blend` does."""
     score = np.zeros(len(confidence))
     members = [(weight, confidence)]
     for name in names:
-        detector, layer = DISTANCES[name]
+        detector, layer = DETECTORS_ON[name]
         members.append((1.0, scenario.rows.other_scores(detector(), layer)))
     for share, values in members:
         centre, scale = centre_and_scale(values[scenario.rows.known])
@@ -152,7 +165,7 @@ def compare(zoo: Embedded) -> dict[str, Table]:
                 note("layers", " + ".join(layers), confidence)
             for names in MEMBERS:  # `confidence` is now that of all layers
                 joined = blended(scenario, confidence, names, 1.0)
-                note("distances in blend", " + ".join(names), joined)
+                note("detectors in blend", " + ".join(names), joined)
             for weight in WEIGHTS:
                 joined = blended(scenario, confidence, CHOSEN, weight)
                 note("weight of the head", str(weight), joined)
@@ -191,6 +204,57 @@ def digits() -> Table:
                 cells = found.setdefault(name, {}).setdefault(str(weight), [])
                 cells.append(accepted(scenario, score))
     return {name: means(cells) for name, cells in found.items()}
+
+
+def few_images(zoo: Embedded) -> dict[str, Table]:
+    """Return what is accepted of other animals by what blend holds, the mean over random splits."""
+    members = [(), ("answers",), ("relative",), ("answers", "relative")]
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for each in FEW:
+        for seed in range(FEW_SPLITS):
+            for negatives in ("none", "pool"):
+                scenario, new = few_known(zoo, each, seed, FEW_NEGATIVES * (negatives == "pool"))
+                confidence = MaxLogit().other_score(scenario.rows.logits(LinearSigmoid()))
+                weight = 1.5 if scenario.rows.has_others else 1.0
+                cells = found.setdefault(negatives, {}).setdefault(f"{each} images", {})
+                for names in members:
+                    score = blended(scenario, confidence, (*CHOSEN, *names), weight)
+                    kept = np.quantile(score[new], 0.95)
+                    share = 100 * float(np.mean(score[scenario.asked] <= kept))
+                    cells.setdefault(" + ".join(("distances", *names)), []).append(share)
+        print({name: means(rows[f"{each} images"]) for name, rows in found.items()}, flush=True)
+    return {
+        table: {name: means(cells) for name, cells in rows.items()} for table, rows in found.items()
+    }
+
+
+def few_known(
+    zoo: Embedded, each: int, seed: int, n_others: int
+) -> tuple[Scenario, NDArray[np.bool_]]:
+    """Return a scenario of few images of some kinds of animals, and which rows are new ones."""
+    rng = np.random.default_rng([each, seed])
+    animals = np.concatenate([zoo.rows("train"), zoo.rows("other_near")])
+    kinds, counts = np.unique(zoo.kind[animals], return_counts=True)
+    enough = kinds[counts >= each + 10]
+    known = rng.choice(enough, min(3 + seed % 3, len(enough)), replace=False)
+    shuffled = [rng.permutation(animals[zoo.kind[animals] == kind]) for kind in known]
+    others = rng.permutation(zoo.rows("pool"))[:n_others]
+    new = np.concatenate([rows[each:] for rows in shuffled])
+    unknown = animals[~np.isin(zoo.kind[animals], known)]
+    rows = np.concatenate([*(rows[:each] for rows in shuffled), others, new, unknown])
+    y = np.full(len(rows), UNSEEN)
+    n_known = each * len(known)
+    y[:n_known] = np.repeat(np.arange(len(known)), each)
+    y[n_known : n_known + n_others] = OTHER
+    folds = np.full(len(rows), -1)
+    folds[y >= 0] = assign_folds(y[y >= 0], N_FOLDS, seed=seed)
+    if n_others:
+        kinds_of_others = zoo.kind[others]
+        folds[y == OTHER] = assign_folds(np.zeros(n_others), N_FOLDS, kinds_of_others, seed)
+    index = np.arange(len(rows))
+    asked = index >= len(rows) - len(unknown)
+    dealt = FoldedRows(zoo.take(rows), y, folds, one_by_one=True)
+    return Scenario(dealt, asked), (y == UNSEEN) & ~asked
 
 
 def means(found: dict[str, list[float]]) -> dict[str, float]:
@@ -232,6 +296,7 @@ def main() -> None:
         "shrinkage": shrinkage(zoo),
         **compare(zoo),
         "weight of the head, digits": digits(),
+        **{f"few images, negatives: {name}": t for name, t in few_images(zoo).items()},
     }
     RESULTS.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     for table, rows in report.items():

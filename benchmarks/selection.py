@@ -36,7 +36,7 @@ from sklearn.datasets import load_digits
 from outgroup.errors import OutgroupError
 from outgroup.metrics import Rate
 from outgroup.model import fit_model
-from outgroup.selection import choose_strategy, compare_strategies, select_strategy
+from outgroup.selection import LINEUP, choose_strategy, compare_strategies, select_strategy
 from outgroup.selection.comparison import StrategyResult
 from outgroup.selection.lineup import AUTO_LINEUP
 from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES
@@ -180,7 +180,7 @@ def correlation(expected: list[float | None], true: list[float]) -> float | None
 def measure(split: Split) -> dict[str, Any]:
     """Compare, fit and measure every strategy on one split."""
     start = time.perf_counter()
-    compared = compare_strategies(split.data)
+    compared = compare_strategies(split.data, LINEUP)
     seconds = time.perf_counter() - start
     start = time.perf_counter()
     strategy, chosen, _ = select_strategy("auto", split.data)

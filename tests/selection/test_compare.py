@@ -13,7 +13,6 @@ from outgroup.selection import (
     Comparison,
     choose_strategy,
     compare_strategies,
-    lineup_for,
     select_strategy,
 )
 from outgroup.selection.lineup import AUTO_LINEUP, DEFAULT
@@ -191,21 +190,8 @@ def test_folds_that_only_a_comparison_deals_are_not_kept() -> None:
     assert select_strategy("auto", data)[2] is not None
 
 
-def test_of_a_single_class_what_is_made_for_it_stands_for_the_blend() -> None:
-    data = world(others=80)
-    rows = np.flatnonzero(data.y <= 0)
-    alone = TrainingSet.from_labels(
-        {name: values[rows] for name, values in data.features.items()},
-        [None if k < 0 else "a" for k in data.y[rows]],
-    )
-    names = [result.name for result in compare_strategies(alone).results]
-    assert "one-class" in names
-    assert "blend" not in names
-    assert compare_strategies(alone, ["detector", "one-class"]).choice.name == "one-class"
-
-
 def test_every_strategy_is_in_the_lineup() -> None:
-    compared = {name.partition(":")[0] for n in (1, 2) for name in lineup_for(n)}
+    compared = {name.partition(":")[0] for name in LINEUP}
     assert set(STRATEGIES.names()) == compared
     assert set(AUTO_LINEUP) <= set(LINEUP)
     assert DEFAULT in AUTO_LINEUP

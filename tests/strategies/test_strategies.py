@@ -4,7 +4,6 @@ from scipy.special import logsumexp
 
 from outgroup.component import UNSEEN
 from outgroup.detectors import FeatureDetector, FittedLogitDetector
-from outgroup.detectors.answer_odds import AnswerOdds
 from outgroup.detectors.answer_profile import AnswerProfile
 from outgroup.detectors.energy import Energy
 from outgroup.detectors.kl_matching import KLMatching
@@ -17,7 +16,7 @@ from outgroup.errors import InvalidParameterError
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.heads.linear_softmax import LinearSoftmax
 from outgroup.strategies import STRATEGIES, FoldedRows, head_input
-from outgroup.strategies.blend import DETECTORS_ON, Blend, centre_and_scale
+from outgroup.strategies.blend import DISTANCES, Blend
 from outgroup.strategies.detector import DetectorStrategy
 from outgroup.strategies.other_class import OtherClass
 from outgroup.strategies.sigmoid import Sigmoid
@@ -93,17 +92,33 @@ def blend(scaling: dict[str, list[float]] | None = None) -> Blend:
     return Blend(LinearSigmoid(0.1), shape, None, Mahalanobis(0.5), scaling=scaling)
 
 
-def detectors(names: tuple[str, ...], others: bool) -> list[tuple[FeatureDetector, str]]:
-    """Every detector of the blend above that counts, given these layers and negatives or none."""
+def distances(names: tuple[str, ...], others: bool) -> list[tuple[FeatureDetector, str]]:
+    """Every distance of the blend above that counts, given these layers and negatives or none."""
     every: list[tuple[FeatureDetector, str]] = [
         (Mahalanobis(0.5), "last"),
         (KNearestNeighbours(), "last"),
         (Mahalanobis(0.5), "second_last"),
         (KNearestNeighbours(), "logits"),
-        (AnswerOdds(), "logits"),
         *([(RelativeMahalanobis(), "last")] if others else []),
     ]
     return [(detector, layer) for detector, layer in every if layer in names]
+
+
+def z_by_class(scores: np.ndarray, y: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    """Scores less the centre over the scale of the likeliest class, drawn to those of all."""
+
+    def centre_and_spread(values: np.ndarray) -> np.ndarray:
+        centre = np.median(values)
+        return np.array([centre, np.median(np.abs(values - centre))])
+
+    of_all, z = centre_and_spread(scores[y >= 0]), np.empty(len(scores))
+    for k in range(logits.shape[1]):
+        n = (y == k).sum()
+        share = np.array([n / (n + 60), n / (n + 200)])
+        centre, spread = share * centre_and_spread(scores[y == k]) + (1 - share) * of_all
+        given = logits.argmax(axis=1) == k
+        z[given] = (scores[given] - centre) / spread
+    return z
 
 
 @pytest.mark.parametrize("rows", [KNOWN, np.ones_like(KNOWN)], ids=["known", "with negatives"])
@@ -117,24 +132,21 @@ def test_blend_adds_its_scores_each_on_its_own_held_out_scale(
     logits = LinearSigmoid(0.1).cross_fit(head_input(features), y, folds)
     members = [MaxLogit().other_score(logits)]
     others = bool((y < 0).any())
-    members += [d.cross_fit(features[layer], y, folds) for d, layer in detectors(names, others)]
+    members += [d.cross_fit(features[layer], y, folds) for d, layer in distances(names, others)]
     votes = [1.5 if others else 1.0, *np.ones(len(members) - 1)]
     expected = 0.0
     for vote, part in zip(votes, members, strict=True):
-        centre = np.median(part[y >= 0])
-        z = (part - centre) / np.median(np.abs(part[y >= 0] - centre))
-        expected = expected + vote * np.log1p(np.exp(z))
+        expected = expected + vote * np.log1p(np.exp(z_by_class(part, y, logits)))
     np.testing.assert_allclose(held_out, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_two_votes_gives_the_head_as_much_as_all_detectors() -> None:
+def test_two_votes_gives_the_head_as_much_as_all_distances() -> None:
     rows = FoldedRows(LAYERS, Y, FOLDS)
     one, two = (cls(LinearSigmoid(0.1)).cross_fit(rows).other_score for cls in (Blend, TwoVotes))
     logits = LinearSigmoid(0.1).cross_fit(head_input(LAYERS), Y, FOLDS)
     confidence = MaxLogit().other_score(logits)
-    centre = np.median(confidence[Y >= 0])
-    z = (confidence - centre) / np.median(np.abs(confidence[Y >= 0] - centre))
-    np.testing.assert_allclose(two - one, (6.0 - 1.5) * np.log1p(np.exp(z)), rtol=1e-9, atol=1e-9)
+    loud = np.log1p(np.exp(z_by_class(confidence, Y, logits)))
+    np.testing.assert_allclose(two - one, (5.0 - 1.5) * loud, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -154,10 +166,10 @@ def test_two_votes_rejects_negatives_that_distances_find_near(seed: int) -> None
 
 
 def test_no_member_of_blend_can_outvote_the_others() -> None:
-    fitted = blend({name: [0.0, 1.0] for name in ("confidence", *DETECTORS_ON)}).fit(LAYERS, Y)
+    fitted = blend({name: [0.0, 1.0] for name in ("confidence", *DISTANCES)}).fit(LAYERS, Y)
     loud = {name: 1000.0 * np.vstack([X, -X])[:, : LAYERS[name].shape[1]] for name in LAYERS}
     score = fitted.score(loud).other_score  # logits without bounds, on either side
-    for name, layer in DETECTORS_ON.items():
+    for name, layer in DISTANCES.items():
         assert (score >= getattr(fitted, name).other_score(loud[layer])).all()
     assert (score >= -fitted.head.logits(head_input(loud)).max(axis=1)).all()
 
@@ -176,7 +188,7 @@ def test_blend_given_its_scaling_keeps_it() -> None:
 
 @pytest.mark.parametrize("others", [True, False])
 @pytest.mark.parametrize("n_each", [39, 40])
-def test_blend_keeps_the_detectors_that_count_and_no_others(n_each: int, others: bool) -> None:
+def test_blend_keeps_the_distances_that_count_and_no_others(n_each: int, others: bool) -> None:
     n_known = 2 * n_each
     y = np.r_[np.arange(n_known) % 2, np.full(30 if others else 0, -1)]
     some = np.random.default_rng(0).normal(size=(len(y), 6)) + 4 * np.eye(3, 6)[y]
@@ -185,10 +197,6 @@ def test_blend_keeps_the_detectors_that_count_and_no_others(n_each: int, others:
     parts = fitted.fit({"last": some}, y).state().parts
     relative = {"relative"} if others and n_each < 40 else set()
     assert set(parts) == {"head", "last_shape", "last_neighbours"} | relative
-
-
-def test_scores_without_any_spread_are_left_on_their_scale() -> None:
-    assert centre_and_scale(np.full(9, 3.0)) == (3.0, 1.0)
 
 
 @pytest.mark.parametrize("name", [name for name, cls in STRATEGIES if not cls.uses_others])

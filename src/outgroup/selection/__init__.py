@@ -5,7 +5,7 @@ from outgroup.selection.compare import compare_strategies
 from outgroup.selection.comparison import Choice, Comparison, SourceRate, StrategyResult
 from outgroup.selection.heads import choose_head
 from outgroup.selection.label_networks import choose_network_of_labels
-from outgroup.selection.lineup import LINEUP, lineup_for
+from outgroup.selection.lineup import LINEUP
 from outgroup.selection.networks import NetworkChoice, choose_network
 from outgroup.selection.select import select_strategy, share_of
 from outgroup.selection.trade_off import TradeOff
@@ -23,7 +23,6 @@ __all__ = [
     "choose_network_of_labels",
     "choose_strategy",
     "compare_strategies",
-    "lineup_for",
     "select_strategy",
     "share_of",
 ]

@@ -8,7 +8,6 @@ from typing import Any
 from outgroup.detectors import DETECTORS
 from outgroup.errors import InvalidParameterError
 from outgroup.selection.heads import choose_head
-from outgroup.selection.lineup import ALONE
 from outgroup.strategies import STRATEGIES, Strategy
 
 AUTO = "auto"
@@ -25,7 +24,7 @@ def settle(name: str, n_classes: int) -> str:
     >>> settle("auto", 1), settle("auto", 3), settle("softmax", 1)
     ('one-class', 'auto', 'softmax')
     """
-    return ALONE if name == AUTO and n_classes == 1 else name
+    return "one-class" if name == AUTO and n_classes == 1 else name
 
 
 def choose_strategy(

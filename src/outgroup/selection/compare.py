@@ -13,7 +13,7 @@ import numpy as np
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.heads import one_thread
 from outgroup.selection.comparison import Comparison, make_choice
-from outgroup.selection.lineup import lineup_for
+from outgroup.selection.lineup import LINEUP
 from outgroup.selection.resamples import Resamples
 from outgroup.selection.run import Answers, StrategyRun
 from outgroup.selection.scenarios import Scenario, scenarios
@@ -34,7 +34,7 @@ Progress = Callable[[float], None]
 
 def compare_strategies(
     data: TrainingSet,
-    lineup: Sequence[str] | None = None,
+    lineup: Sequence[str] = LINEUP,
     *,
     share: float = DEFAULT_KNOWN_REJECTED,
     n_folds: int = 5,
@@ -53,9 +53,8 @@ def compare_strategies(
     ----------
     data : TrainingSet
         Embeddings and labels.
-    lineup : sequence of str or None
-        Names for `choose_strategy`, from simple to complex: of equals the first is chosen. None:
-        all that there are.
+    lineup : sequence of str
+        Names for `choose_strategy`, from simple to complex: of equals the first is chosen.
     share : float, default=0.05
         Expected share of new known images called other.
     n_folds, seed : int
@@ -82,7 +81,7 @@ def compare_strategies(
 
 def compare_and_keep(
     data: TrainingSet,
-    lineup: Sequence[str] | None = None,
+    lineup: Sequence[str] = LINEUP,
     *,
     share: float = DEFAULT_KNOWN_REJECTED,
     n_folds: int = 5,
@@ -107,7 +106,6 @@ def compare_and_keep(
         For `fit_model`, which need not cross-fit the same parts again; None if it would deal the
         rows into other folds.
     """
-    lineup = lineup_for(len(data.classes)) if lineup is None else lineup
     some = thinned(data, max_rows, seed)
     resamples = Resamples(some.y >= 0, some.units, seed)
     runs = {name: StrategyRun(name, some, share, n_folds, resamples) for name in lineup}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.metrics import Rate
-from outgroup.selection.lineup import ALONE, DEFAULT
+from outgroup.selection.lineup import DEFAULT
 from outgroup.selection.trade_off import TradeOff
 from outgroup.selection.unknowns import Unknowns, choose, choose_nested
 
@@ -189,9 +189,8 @@ def make_choice(
     redrawn = accepted if redrawn is None else redrawn
     if not (len(unknowns) and names):
         reason = "there was nothing unknown to choose by (fewer than three classes, no negatives)"
-        name = ALONE if ALONE in names else DEFAULT
-        return Choice(name, f"{name}: {reason}.")
-    default = next((i for i, name in enumerate(names) if name in (DEFAULT, ALONE)), None)
+        return Choice(DEFAULT, f"{DEFAULT}: {reason}.")
+    default = names.index(DEFAULT) if DEFAULT in names else None
     shares = [unknowns.mean(a) for a in accepted]
     chosen, best, worst = (
         choose(redrawn, unknowns, default),

@@ -1,4 +1,4 @@
-"""A head that negatives have taught, and all detectors together: one vote each."""
+"""A head that negatives have taught, and all distances together: one vote each."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from outgroup.strategies.blend import Blend
 
 @STRATEGIES.register("two-votes")
 class TwoVotes(Blend):
-    """A blend in which the head counts as much as all detectors together.
+    """A blend in which the head counts as much as all distances together.
 
     Where what comes is of the kinds of the negatives, and they look much like the known classes, as
     two more digits beside six, only the head can tell: each distance finds them near. Where it is
     of other kinds, the head is easily wrong, and `Blend`, which leaves most of the word to the
-    others, is the better one. Which it is, `compare` measures by negatives and classes held out.
+    distances, is the better one. Which it is, `compare` measures by negatives and classes held out.
 
     Parameters
     ----------
-    head, last_shape, last_neighbours, second_last_shape, logits_neighbours, answers, relative,
+    head, last_shape, last_neighbours, second_last_shape, logits_neighbours, relative,
     scaling, layers
         As for `Blend`.
 
@@ -30,8 +30,8 @@ class TwoVotes(Blend):
     """
 
     name = "two-votes"
-    summary = "blend in which the head, taught by negatives, counts as much as all else"
+    summary = "blend in which the head, taught by negatives, counts as much as all distances"
     needs_others = True
 
-    def _taught(self, n_detectors: int) -> float:
-        return float(n_detectors)
+    def _taught(self, n_distances: int) -> float:
+        return float(n_distances)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from outgroup.classifier.negatives import told_apart
 from outgroup.classifier.tasks.base import Learned, Means, Task, Way, unreadable
-from outgroup.classifier.tasks.one_class import check_lineup, compare_one
+from outgroup.classifier.tasks.one_class import checked_lineup, compare_one
 from outgroup.classifier.tasks.tables import Prepared, prepare_table
 from outgroup.classifier.tasks.tuned import table_on_tuned_network
 from outgroup.classifier.training import TrainingReport
@@ -76,7 +76,7 @@ class ClassInEachColumn(Task):
         self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
     ) -> tuple[dict[str, Comparison], TrainingReport]:
         """See `Task.compare`; every column by itself."""
-        check_lineup(lineup)
+        lineup = checked_lineup(lineup)
         prepared, report, _ = self._load(data, other, pool, means)
         found = {}
         for name, (values, seen) in _by_column(prepared.columns, prepared.cells).items():

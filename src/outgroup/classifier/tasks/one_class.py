@@ -72,7 +72,7 @@ class OneClass(Task):
         self, data: Any, other: Any, pool: Any, lineup: Sequence[str] | None, means: Means
     ) -> tuple[Comparison, TrainingReport]:
         """See `Task.compare`."""
-        check_lineup(lineup)
+        lineup = checked_lineup(lineup)
         training_set, report, _, found, said, _ = self.load(data, other, pool, means)
         said += suspicious(training_set, None, root_of(data), found)
         return compare_one(training_set, lineup, means), warned(report, said)
@@ -138,15 +138,17 @@ class OneClass(Task):
         return training_set, report, printed, found, said, tuned
 
 
-def check_lineup(lineup: Sequence[str] | None) -> None:
-    """Look for typing mistakes in the names of strategies."""
-    from outgroup.selection import choose_strategy
+def checked_lineup(lineup: Sequence[str] | None) -> Sequence[str]:
+    """Return the names of strategies, all there are for None, after a look for typing mistakes."""
+    from outgroup.selection import LINEUP, choose_strategy
 
-    for name in lineup or ():
+    lineup = LINEUP if lineup is None else lineup
+    for name in lineup:
         choose_strategy(name)
+    return lineup
 
 
-def compare_one(data: TrainingSet, lineup: Sequence[str] | None, means: Means) -> Comparison:
+def compare_one(data: TrainingSet, lineup: Sequence[str], means: Means) -> Comparison:
     """Compare strategies under the budget, with a progress bar."""
     from outgroup.selection import compare_strategies, share_of
 

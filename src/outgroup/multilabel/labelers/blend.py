@@ -11,7 +11,7 @@ from outgroup.heads import Head
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.multilabel.labelers.base import LABELERS, Labeler, LabelScores
 from outgroup.strategies import Features, head_input
-from outgroup.strategies.blend import centre_and_scale
+from outgroup.strategies.standardising import centre_and_scale
 
 #: Weight of a label's logit against the distance, without and with images of none of the labels.
 WEIGHTS = (1.0, 2.0)
