@@ -1,4 +1,4 @@
-"""The comparisons behind five choices of the design, on training images alone.
+"""The comparisons behind six choices of the design, on training images alone.
 
 Usage: ``python benchmarks/choices.py ZOO`` (see ``benchmarks/embedded.py``); 15 minutes. It never
 opens ``test_unknown_*``: what is unknown here is a class that is left out of training, or negatives
@@ -14,7 +14,10 @@ held-out known images, in percent, the mean over two ways to fold.
    *new* known images (``test``) that is rejected where 5 % are expected.
 5. What two more detectors do where a class has few images: three to five kinds of animals drawn at
    random are known, all others unknown. The threshold is that which keeps 95 % of *new* known
-   images, because the few that there are lay another one by luck.
+   images, because the few that there are lay another one by luck. With sixty images a class the
+   kinds are cat, dog and giraffe.
+6. How many images a class needs for its own centre and its own scale to weigh as much as those of
+   all known images: for the same animals, and for the scenarios of the others.
 """
 
 from __future__ import annotations
@@ -40,7 +43,13 @@ from outgroup.detectors.max_logit import MaxLogit
 from outgroup.detectors.relative_mahalanobis import RelativeMahalanobis
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.strategies import FoldedRows
-from outgroup.strategies.blend import centre_and_scale
+from outgroup.strategies.blend import TAUGHT
+from outgroup.strategies.standardising import (
+    CENTRE_PRIOR,
+    SCALE_PRIOR,
+    class_scales,
+    standardised,
+)
 
 RESULTS = Path(__file__).parent / "results" / "choices.json"
 PARTS = ("train", "test", "other_near", "pool")
@@ -50,6 +59,8 @@ WEIGHTS = (0.5, 1.0, 1.5, 2.0, 4.0)
 DIGIT_SPLITS = 36
 
 FEW, FEW_SPLITS, FEW_NEGATIVES = (10, 15, 20, 30, 60), 24, 600
+PRESENT = (CENTRE_PRIOR, SCALE_PRIOR)
+PRIORS = ((0, 0), (20, 60), PRESENT, (200, 600), (np.inf, np.inf))
 
 #: Detectors by name: what they are, and the layer they look at.
 DETECTORS_ON: dict[str, tuple[Callable[[], FeatureDetector], str]] = {
@@ -134,17 +145,22 @@ def accepted(scenario: Scenario, other_score: np.ndarray) -> float:
 
 
 def blended(
-    scenario: Scenario, confidence: np.ndarray, names: tuple[str, ...], weight: float
+    scenario: Scenario,
+    logits: np.ndarray,
+    names: tuple[str, ...],
+    weight: float,
+    priors: tuple[float, float] = PRESENT,
 ) -> np.ndarray:
     """Join the head's confidence and detectors as `Blend` does."""
-    score = np.zeros(len(confidence))
-    members = [(weight, confidence)]
+    score = np.zeros(len(logits))
+    members = [(weight, MaxLogit().other_score(logits))]
+    known = scenario.rows.known
     for name in names:
         detector, layer = DETECTORS_ON[name]
         members.append((1.0, scenario.rows.other_scores(detector(), layer)))
     for share, values in members:
-        centre, scale = centre_and_scale(values[scenario.rows.known])
-        score += share * np.logaddexp(0.0, (values - centre) / scale)
+        scales = class_scales(values[known], scenario.rows.y[known], logits.shape[1], priors)
+        score += share * np.logaddexp(0.0, standardised(values, logits, *scales))
     return score
 
 
@@ -161,14 +177,17 @@ def compare(zoo: Embedded) -> dict[str, Table]:
 
             for layers in LAYERS:
                 logits = scenario.rows.logits(LinearSigmoid(), layers)
-                confidence = MaxLogit().other_score(logits)
-                note("layers", " + ".join(layers), confidence)
-            for names in MEMBERS:  # `confidence` is now that of all layers
-                joined = blended(scenario, confidence, names, 1.0)
+                note("layers", " + ".join(layers), MaxLogit().other_score(logits))
+            for names in MEMBERS:  # `logits` are now those of all layers
+                joined = blended(scenario, logits, names, 1.0)
                 note("detectors in blend", " + ".join(names), joined)
             for weight in WEIGHTS:
-                joined = blended(scenario, confidence, CHOSEN, weight)
+                joined = blended(scenario, logits, CHOSEN, weight)
                 note("weight of the head", str(weight), joined)
+            taught = TAUGHT if scenario.rows.has_others else 1.0
+            for priors in PRIORS:
+                joined = blended(scenario, logits, CHOSEN, taught, priors)
+                note("images that a class's own scale takes", str(priors), joined)
             print(seed, name, flush=True)
     return {
         table: {name: means(cells) for name, cells in rows.items()} for table, rows in found.items()
@@ -196,11 +215,11 @@ def digits() -> Table:
         folds[y == OTHER] = assign_folds(np.zeros(2 * each), N_FOLDS, seed=seed)
         rows = FoldedRows({"last": X}, y, folds, one_by_one=True)
         more = (y == UNSEEN) & np.isin(number, negative)
-        confidence = MaxLogit().other_score(rows.logits(LinearSigmoid()))
+        logits = rows.logits(LinearSigmoid())
         for name, unknown in {"more of the negatives": more, "digits never seen": asked}.items():
             scenario = Scenario(rows, unknown)
             for weight in WEIGHTS:
-                score = blended(scenario, confidence, CHOSEN[:2], weight)
+                score = blended(scenario, logits, CHOSEN[:2], weight)
                 cells = found.setdefault(name, {}).setdefault(str(weight), [])
                 cells.append(accepted(scenario, score))
     return {name: means(cells) for name, cells in found.items()}
@@ -208,24 +227,36 @@ def digits() -> Table:
 
 def few_images(zoo: Embedded) -> dict[str, Table]:
     """Return what is accepted of other animals by what blend holds, the mean over random splits."""
-    members = [(), ("answers",), ("relative",), ("answers", "relative")]
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
     for each in FEW:
+        size = f"{each} images"
         for seed in range(FEW_SPLITS):
             for negatives in ("none", "pool"):
                 scenario, new = few_known(zoo, each, seed, FEW_NEGATIVES * (negatives == "pool"))
-                confidence = MaxLogit().other_score(scenario.rows.logits(LinearSigmoid()))
-                weight = 1.5 if scenario.rows.has_others else 1.0
-                cells = found.setdefault(negatives, {}).setdefault(f"{each} images", {})
-                for names in members:
-                    score = blended(scenario, confidence, (*CHOSEN, *names), weight)
-                    kept = np.quantile(score[new], 0.95)
-                    share = 100 * float(np.mean(score[scenario.asked] <= kept))
-                    cells.setdefault(" + ".join(("distances", *names)), []).append(share)
-        print({name: means(rows[f"{each} images"]) for name, rows in found.items()}, flush=True)
+                logits = scenario.rows.logits(LinearSigmoid())
+                weight = TAUGHT if scenario.rows.has_others else 1.0
+                for names in ((), ("answers",), ("relative",), ("answers", "relative")):
+                    cells = found.setdefault(f"few images, negatives: {negatives}", {})
+                    score = blended(scenario, logits, (*CHOSEN, *names), weight)
+                    share = accepted_of(score, scenario.asked, new)
+                    what = " + ".join(("distances", *names))
+                    cells.setdefault(size, {}).setdefault(what, []).append(share)
+                for priors in PRIORS:
+                    cells = found.setdefault(f"own scale, few images, negatives: {negatives}", {})
+                    score = blended(scenario, logits, CHOSEN, weight, priors)
+                    share = accepted_of(score, scenario.asked, new)
+                    cells.setdefault(size, {}).setdefault(str(priors), []).append(share)
+        print({name: means(rows[size]) for name, rows in found.items()}, flush=True)
     return {
         table: {name: means(cells) for name, cells in rows.items()} for table, rows in found.items()
     }
+
+
+def accepted_of(
+    score: NDArray[np.float64], asked: NDArray[np.bool_], new: NDArray[np.bool_]
+) -> float:
+    """Return the share accepted, in percent, where 95 % of new known images are kept."""
+    return 100 * float(np.mean(score[asked] <= np.quantile(score[new], 0.95)))
 
 
 def few_known(
@@ -296,7 +327,7 @@ def main() -> None:
         "shrinkage": shrinkage(zoo),
         **compare(zoo),
         "weight of the head, digits": digits(),
-        **{f"few images, negatives: {name}": t for name, t in few_images(zoo).items()},
+        **few_images(zoo),
     }
     RESULTS.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     for table, rows in report.items():

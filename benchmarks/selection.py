@@ -308,6 +308,9 @@ def main() -> None:
             f"{result['compare_seconds']:.0f} s, auto {result['auto_seconds']:.0f} s"
         )
         for row in result["strategies"]:
+            if "problem" in row:
+                print(f"    {row['name']}: {row['problem']}")
+                continue
             print(
                 "   ",
                 row["name"].ljust(30),

@@ -28,7 +28,10 @@ def centre_and_scale(scores: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def class_scales(
-    scores: NDArray[np.float64], y: NDArray[np.int64], n_classes: int
+    scores: NDArray[np.float64],
+    y: NDArray[np.int64],
+    n_classes: int,
+    priors: tuple[float, float] = (CENTRE_PRIOR, SCALE_PRIOR),
 ) -> tuple[list[float], list[float]]:
     """Return the centre and the scale of each class, drawn towards those of all classes.
 
@@ -44,6 +47,8 @@ def class_scales(
         Their classes.
     n_classes : int
         Number of classes, K.
+    priors : tuple of float
+        That of the centre and that of the scale.
 
     Returns
     -------
@@ -60,8 +65,8 @@ def class_scales(
     for k in range(n_classes):
         own = scores[y == k]
         own_centre, own_scale = centre_and_scale(own) if len(own) > 1 else (centre, scale)
-        centres.append(_between(own_centre, centre, len(own), CENTRE_PRIOR))
-        scales.append(_between(own_scale, scale, len(own), SCALE_PRIOR))
+        centres.append(_between(own_centre, centre, len(own), priors[0]))
+        scales.append(_between(own_scale, scale, len(own), priors[1]))
     return centres, scales
 
 
@@ -110,6 +115,6 @@ def check_scaling(scaling: Any) -> None:
         )
 
 
-def _between(own: float, of_all: float, n: int, prior: int) -> float:
+def _between(own: float, of_all: float, n: int, prior: float) -> float:
     share = n / (n + prior)
     return share * own + (1.0 - share) * of_all
