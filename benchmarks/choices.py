@@ -26,6 +26,7 @@ import argparse
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ from outgroup.detectors.max_logit import MaxLogit
 from outgroup.detectors.relative_mahalanobis import RelativeMahalanobis
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.strategies import FoldedRows
-from outgroup.strategies.blend import TAUGHT
+from outgroup.strategies.blend import BACKGROUND, TAUGHT
 from outgroup.strategies.standardising import (
     CENTRE_PRIOR,
     SCALE_PRIOR,
@@ -71,7 +72,8 @@ DETECTORS_ON: dict[str, tuple[Callable[[], FeatureDetector], str]] = {
     "neighbour, second last": (KNearestNeighbours, "second_last"),
     "neighbour, logits": (KNearestNeighbours, "logits"),
     "answers": (AnswerOdds, "logits"),
-    "relative": (RelativeMahalanobis, "last"),
+    "relative": (partial(RelativeMahalanobis, n_background=BACKGROUND), "last"),
+    "relative to all negatives": (RelativeMahalanobis, "last"),
 }
 CHOSEN = (
     "Mahalanobis, last",
@@ -235,7 +237,7 @@ def few_images(zoo: Embedded) -> dict[str, Table]:
                 scenario, new = few_known(zoo, each, seed, FEW_NEGATIVES * (negatives == "pool"))
                 logits = scenario.rows.logits(LinearSigmoid())
                 weight = TAUGHT if scenario.rows.has_others else 1.0
-                for names in ((), ("answers",), ("relative",), ("answers", "relative")):
+                for names in ((), ("answers",), ("relative",), ("relative to all negatives",)):
                     cells = found.setdefault(f"few images, negatives: {negatives}", {})
                     score = blended(scenario, logits, (*CHOSEN, *names), weight)
                     share = accepted_of(score, scenario.asked, new)

@@ -73,6 +73,24 @@ def test_relative_mahalanobis_is_a_difference_of_squared_distances(with_others: 
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
 
 
+def test_of_many_negatives_only_so_many_are_background() -> None:
+    others = np.flatnonzero(~KNOWN)
+    spaced = others[np.linspace(0, len(others) - 1, 5).astype(int)]
+    used = np.sort(np.r_[np.flatnonzero(KNOWN), spaced])
+    some = RelativeMahalanobis(n_background=5).fit(X, Y).other_score(ROWS)
+    np.testing.assert_array_equal(
+        some, RelativeMahalanobis().fit(X[used], Y[used]).other_score(ROWS)
+    )
+    enough = RelativeMahalanobis(n_background=len(others)).fit(X, Y).other_score(ROWS)
+    np.testing.assert_array_equal(enough, RelativeMahalanobis().fit(X, Y).other_score(ROWS))
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, "all"])
+def test_a_background_is_so_many_or_all(value: object) -> None:
+    with pytest.raises(InvalidParameterError, match="'n_background' parameter must be a positive"):
+        RelativeMahalanobis(n_background=value)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("with_others", [False, True])
 def test_whitened_cosine_is_the_cosine_of_scipy_after_whitening(with_others: bool) -> None:
     used = KNOWN | with_others

@@ -18,6 +18,7 @@ from outgroup.detectors._gaussian import (
 from outgroup.detectors._left_out import centre_and_scale, left_out_squares
 from outgroup.detectors._numeric import unit_rows
 from outgroup.detectors.base import DETECTORS, FeatureDetector
+from outgroup.errors import InvalidParameterError
 
 
 @DETECTORS.register("relative-mahalanobis")
@@ -37,6 +38,9 @@ class RelativeMahalanobis(FeatureDetector):
     shrinkage : float or None, default=None
         Share of the identity in S and in B, in (0, 1]; None: Ledoit and Wolf's for S, from all
         known rows.
+    n_background : int or None, default=None
+        Of more negatives than these only so many, evenly spaced, are of the background: what is
+        kept of it grows with them. None: all.
 
     References
     ----------
@@ -57,7 +61,7 @@ class RelativeMahalanobis(FeatureDetector):
     reference = "Ren et al. 2021"
     learns_from_others = True
     leaves_out = True
-    parameters = ("shrinkage",)
+    parameters = ("shrinkage", "n_background")
     tuned = ("shrinkage",)
     arrays = (
         "means",
@@ -69,9 +73,15 @@ class RelativeMahalanobis(FeatureDetector):
         "standard",
     )
 
-    def __init__(self, shrinkage: float | None = None) -> None:
+    def __init__(self, shrinkage: float | None = None, n_background: int | None = None) -> None:
         self.shrinkage = valid_shrinkage(shrinkage)
         self.shrinkage_ = shrinkage
+        if n_background is not None and (not isinstance(n_background, int) or n_background < 1):
+            raise InvalidParameterError(
+                "The 'n_background' parameter must be a positive integer or None. "
+                f"Got {n_background!r} instead."
+            )
+        self.n_background = n_background
 
     def tune(self, X: NDArray[Any], y: NDArray[np.int64]) -> None:
         """Choose the shrinkage by Ledoit and Wolf's formula."""
@@ -85,6 +95,7 @@ class RelativeMahalanobis(FeatureDetector):
 
     def fit_left_out(self, X: NDArray[Any], y: NDArray[np.int64]) -> NDArray[np.float64]:
         """See `FeatureDetector.fit_left_out`."""
+        X, y = self._thinned(X, y)
         Z, known = unit_rows(X), y >= 0
         near = ClassModel.of(Z[known], y[known], self.shrinkage_)
         all_one = np.zeros(len(Z), dtype=np.int64)
@@ -99,6 +110,16 @@ class RelativeMahalanobis(FeatureDetector):
         self.standard = centre_and_scale(without)
         result: NDArray[np.float64] = (without - self.standard[0]) / self.standard[1]
         return result
+
+    def _thinned(
+        self, X: NDArray[Any], y: NDArray[np.int64]
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        others = np.flatnonzero(y < 0)
+        if self.n_background is None or len(others) <= self.n_background:
+            return X, y
+        some = np.linspace(0, len(others) - 1, self.n_background).astype(np.int64)
+        rows = np.sort(np.concatenate([np.flatnonzero(y >= 0), others[some]]))
+        return X[rows], y[rows]
 
     def other_score(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """See `FeatureDetector.other_score`."""

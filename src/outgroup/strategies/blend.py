@@ -44,6 +44,10 @@ TAUGHT = 1.5
 #: negatives say of it is no help; compared by the same script.
 ENOUGH = 40
 
+#: Negatives that say how images spread, at most: more say it no better, and are a larger file;
+#: compared by the same script.
+BACKGROUND = 128
+
 
 @STRATEGIES.register("blend")
 class Blend(HeadStrategy):
@@ -75,7 +79,8 @@ class Blend(HeadStrategy):
         A distance on the last layer, and on the backbone's own logits, whose 1,000 coordinates are
         too correlated for a covariance from few images. None is the distance to a neighbour.
     relative : FeatureDetector or None
-        A distance on the last layer that learns from negatives; None is `RelativeMahalanobis`.
+        A distance on the last layer that learns from negatives; None is `RelativeMahalanobis` with
+        128 of them as background.
     scaling : dict of str to list, or None
         Centres and scales, by class, of the head's confidence and of each distance, and what it
         counts if that is not 1; None: found by `cross_fit`.
@@ -128,7 +133,7 @@ class Blend(HeadStrategy):
         self.last_neighbours = last_neighbours or KNearestNeighbours()
         self.second_last_shape = second_last_shape or Mahalanobis()
         self.logits_neighbours = logits_neighbours or KNearestNeighbours()
-        self.relative = relative or RelativeMahalanobis()
+        self.relative = relative or RelativeMahalanobis(n_background=BACKGROUND)
         self.scaling = scaling
         self.scaling_ = scaling
 
