@@ -134,3 +134,15 @@ def test_what_can_not_be_used_is_refused(
 def test_new_outputs_must_be_of_the_same_shape(fitted: object) -> None:
     with pytest.raises(InvalidDataError, match=r"'logits' must be an array of shape \(n, 3\)"):
         fitted.predict(np.zeros((2, DIMENSIONS)), np.zeros((2, 4)))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_few_logits_do_not_hide_what_is_far_from_all_features(seed: int) -> None:
+    """Cosines of two logits have a heavy tail, which must not rule what is added."""
+    rng = np.random.default_rng(seed)
+    kinds = np.repeat([0, 1], 100)
+    features = rng.normal(size=(200, 8)) + 5 * np.eye(8)[kinds]
+    clf = OpenSetClassifier.from_outputs(features, features[:, :2], NAMES[kinds])
+    new = np.zeros((2, 8))
+    new[0, 0], new[1, 1], new[1, 2] = 5.0, 1.0, 9.0
+    assert clf.predict(new, new[:, :2]).tolist() == ["cat", None]

@@ -13,6 +13,18 @@ def test_scores_without_any_spread_are_left_on_their_scale() -> None:
     assert centre_and_scale(np.full(9, 3.0)) == (3.0, 1.0)
 
 
+def test_of_normal_scores_tail_and_deviation_say_the_same() -> None:
+    scores = np.random.default_rng(0).normal(3.0, 2.0, 100_000)
+    assert centre_and_scale(scores) == pytest.approx((3.0, 2.0 * 0.6745), rel=0.01)
+
+
+def test_a_heavy_upper_tail_is_part_of_the_scale_and_a_lower_one_is_not() -> None:
+    scores = np.r_[np.linspace(-1.0, 1.0, 80), np.full(20, 50.0)]
+    up, down = centre_and_scale(scores)[1], centre_and_scale(-scores)[1]
+    assert up > 20.0
+    assert down < 1.0
+
+
 @pytest.mark.parametrize("n", [2, 30, 3000])
 def test_a_class_is_drawn_to_all_the_more_the_fewer_images_it_has(n: int) -> None:
     rng = np.random.default_rng(0)

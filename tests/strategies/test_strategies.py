@@ -109,7 +109,8 @@ def z_by_class(scores: np.ndarray, y: np.ndarray, logits: np.ndarray) -> np.ndar
 
     def centre_and_spread(values: np.ndarray) -> np.ndarray:
         centre = np.median(values)
-        return np.array([centre, np.median(np.abs(values - centre))])
+        deviation = np.median(np.abs(values - centre))
+        return np.array([centre, max(deviation, (np.quantile(values, 0.9) - centre) / 1.9)])
 
     of_all, z = centre_and_spread(scores[y >= 0]), np.empty(len(scores))
     for k in range(logits.shape[1]):
