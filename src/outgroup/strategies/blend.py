@@ -59,8 +59,8 @@ class Blend(HeadStrategy):
     class and negatives, the distance from the classes is also taken relative to that from
     everything: few images say little of how a class spreads, and negatives say how images do.
 
-    Each score is standardised to a z by the median and the median absolute deviation over
-    *held-out* known images: on those that fitted it a distance is far too small, and would rule the
+    Each score is standardised to a z by the median and the spread over *held-out* known images (see
+    `centre_and_scale`): on those that fitted it a distance is far too small, and would rule the
     sum. What is far for one class is near for another, so both are those of the class that the head
     gives the image, as far as there are images enough to know them (see `class_scales`). The
     other-score is the sum of ``softplus(z)``: a score says "other" as loudly as it likes, but
