@@ -33,8 +33,8 @@ class BlendLabeler(Labeler):
     The score of label k is ``weight * softplus(z_k) + softplus(z_distance)``, as in the strategy
     of this name: z_k is minus the logit, standardised by median and spread (`centre_and_scale`)
     over held-out images with label k, z_distance the distance, standardised over held-out images
-    with any label. So a label is given where its own logit says so *and* the image is near to something
-    that was labelled; an image far from everything gets none.
+    with any label. So a label is given where its own logit says so *and* the image is near to
+    something that was labelled; an image far from everything gets none.
 
     The distance is that to the nearest mean of a combination of labels ("cat and dog" is no place
     between "cat" and "dog"); combinations of fewer than 10 images share one mean.
