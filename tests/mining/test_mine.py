@@ -37,7 +37,7 @@ def endless(make_picture: Picture) -> Iterator[Image.Image]:
         picture = make_picture("green" if number % 6 == 0 else "grey", number)
         if number % 6 == 0:
             pixels = np.asarray(picture).copy()
-            pixels[:16] = np.maximum(pixels[:16], 50) - 20
+            pixels[:16] = np.maximum(pixels[:16], 50) - 12
             picture = Image.fromarray(pixels)
         yield picture
 
