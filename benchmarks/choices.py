@@ -1,6 +1,6 @@
 """The comparisons behind six choices of the design, on training images alone.
 
-Usage: ``python benchmarks/choices.py ZOO`` (see ``benchmarks/embedded.py``); 15 minutes. It never
+Usage: ``python benchmarks/choices.py ZOO`` (see ``benchmarks/embedded.py``); some minutes. It never
 opens ``test_unknown_*``: what is unknown here is a class that is left out of training, or negatives
 that are not learned from. Each figure is the share accepted at the threshold that rejects 5 % of
 held-out known images, in percent, the mean over two ways to fold.

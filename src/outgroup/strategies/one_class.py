@@ -90,9 +90,7 @@ class OneClass(Blend):
             return scores
         steps = np.linspace(0.0, 1.0, QUANTILES)
         self.quantiles_ = np.quantile(scores.other_score[rows.known], steps).tolist()
-        return Scores(
-            self._probabilities(scores.class_scores, scores.other_score), scores.other_score
-        )
+        return Scores(self._shares(scores.other_score), scores.other_score)
 
     def _taught(self, n_distances: int) -> float:
         return 1.0
@@ -100,7 +98,12 @@ class OneClass(Blend):
     def _probabilities(
         self, logits: NDArray[np.float64], other_score: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        if not self.quantiles_:
-            return super()._probabilities(logits, other_score)
+        if self.quantiles_:
+            return self._shares(other_score)
+        return super()._probabilities(logits, other_score)
+
+    def _shares(self, other_score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the share of held-out known images that look more other than each, (n, 1)."""
+        assert self.quantiles_
         shares = np.linspace(1.0, 0.0, len(self.quantiles_))
         return np.interp(other_score, self.quantiles_, shares)[:, np.newaxis]

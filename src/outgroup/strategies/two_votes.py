@@ -17,8 +17,8 @@ class TwoVotes(Blend):
 
     Parameters
     ----------
-    head, last_shape, last_neighbours, second_last_shape, logits_neighbours, relative,
-    scaling, layers
+    head, last_shape, last_neighbours, second_last_shape, logits_neighbours, relative, scaling,
+    layers
         As for `Blend`.
 
     References
