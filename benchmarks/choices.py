@@ -34,8 +34,8 @@ from embedded import Embedded
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
+from outgroup._component import OTHER, UNSEEN
 from outgroup.calibration import HeldOut, assign_folds, expected_threshold
-from outgroup.component import OTHER, UNSEEN
 from outgroup.detectors import FeatureDetector
 from outgroup.detectors.answer_odds import AnswerOdds
 from outgroup.detectors.knn import KNearestNeighbours

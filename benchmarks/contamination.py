@@ -30,8 +30,8 @@ from documents import DOCS, Sections, add_flag
 from embedded import Embedded
 from setting import machine, versions
 
-from outgroup.binomial import interval
 from outgroup.calibration import assign_folds
+from outgroup.calibration.bounds import interval
 from outgroup.contamination import find_suspects
 from outgroup.strategies import STRATEGIES, FoldedRows
 from outgroup.training_set import TrainingSet

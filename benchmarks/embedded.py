@@ -14,7 +14,7 @@ import numpy as np
 
 from outgroup.backbones import get_backbone
 from outgroup.classifier.negatives import embedded_garbage
-from outgroup.datasets import Samples, from_images
+from outgroup.data import Samples, from_images
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.training_set import TrainingSet
 

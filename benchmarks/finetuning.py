@@ -32,6 +32,7 @@ from sklearn.datasets import load_digits
 from outgroup.backbones import get_backbone
 from outgroup.backbones.efficientnet_lite0 import load_weights
 from outgroup.classifier.purging import look_through
+from outgroup.evaluation import Rate
 from outgroup.finetune import Plan
 from outgroup.finetune.inputs import Inputs, compute_inputs
 from outgroup.finetune.network import Lite0
@@ -39,7 +40,6 @@ from outgroup.finetune.objectives import choose_objective
 from outgroup.finetune.splitting import TUNED, UNSEEN, WATCHED, split
 from outgroup.finetune.training import TrainingData, train
 from outgroup.images import load_image, read_source
-from outgroup.metrics import Rate
 from outgroup.model import fit_model
 from outgroup.selection import choose_network, select_strategy
 from outgroup.synthetic import GENERATORS, made_from_nothing

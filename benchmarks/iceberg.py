@@ -27,9 +27,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "iceberg"))
 from simulate import UNKNOWN, simulate, simulate_unknown
 
 from outgroup.errors import DataWarning
-from outgroup.inputs import PRESETS, Bands, Inputs, MultiInputClassifier, Numeric
-from outgroup.inputs.ablation import figure
-from outgroup.inputs.statistics import describe_images
+from outgroup.multi_input import PRESETS, Bands, Inputs, MultiInputClassifier, Numeric
+from outgroup.multi_input.ablation import figure
+from outgroup.multi_input.statistics import describe_images
 
 TRAIN, TEST, STRANGE = 1000, 1500, 200
 TEST_SEED = 1000

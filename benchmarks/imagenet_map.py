@@ -18,9 +18,9 @@ from one_class import said
 from setting import versions
 
 from outgroup import ImageClassifier
-from outgroup.datasets import Samples, from_images
+from outgroup.data import Samples, from_images
 from outgroup.errors import InvalidParameterError
-from outgroup.metrics import Rate
+from outgroup.evaluation import Rate
 
 RESULTS = Path(__file__).parent / "results" / "imagenet_map.json"
 MAP = {"cat": "cat", "dog": "dog"}

@@ -26,12 +26,12 @@ import numpy as np
 
 from outgroup.calibration import HeldOut, choose_threshold
 from outgroup.errors import DataWarning
-from outgroup.inputs import Inputs, MultiInputClassifier, Numeric, Preset
-from outgroup.inputs.dealing import deal_rows
-from outgroup.inputs.encoding import read_cells
-from outgroup.inputs.frames import as_frame
-from outgroup.inputs.model import answered
-from outgroup.inputs.scoring import features_of
+from outgroup.multi_input import Inputs, MultiInputClassifier, Numeric, Preset
+from outgroup.multi_input.dealing import deal_rows
+from outgroup.multi_input.encoding import read_cells
+from outgroup.multi_input.frames import as_frame
+from outgroup.multi_input.model import answered
+from outgroup.multi_input.scoring import features_of
 
 COLUMNS = 4
 INPUTS = Inputs(table=[Numeric(f"x{i}") for i in range(COLUMNS)])

@@ -19,7 +19,7 @@ from documents import DOCS, Sections, add_flag
 from embedded import Embedded
 from setting import versions
 
-from outgroup.binomial import interval
+from outgroup.calibration.bounds import interval
 from outgroup.mining import Effort, TypicalOfAClass, mine_embeddings
 from outgroup.mining.seen import keys_of
 from outgroup.model import OpenSetModel, fit_model

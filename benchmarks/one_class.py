@@ -16,8 +16,8 @@ import numpy as np
 from setting import versions
 
 from outgroup import ImageClassifier
-from outgroup.datasets import from_images
-from outgroup.metrics import Rate
+from outgroup.data import from_images
+from outgroup.evaluation import Rate
 
 RESULTS = Path(__file__).parent / "results" / "one_class.json"
 CLASSES = ("cat", "dog", "giraffe")

@@ -35,7 +35,7 @@ from setting import machine, versions
 from sklearn.datasets import load_digits
 
 from outgroup.errors import OutgroupError
-from outgroup.metrics import Rate
+from outgroup.evaluation import Rate
 from outgroup.model import fit_model
 from outgroup.multilabel import choose_labeler
 from outgroup.selection import LINEUP, choose_strategy, compare_strategies, select_strategy

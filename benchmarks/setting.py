@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from outgroup import ImageClassifier, __version__
-from outgroup.datasets import from_arrays
+from outgroup.data import from_arrays
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "outgroup"
 PACKAGES = ("numpy", "scipy", "pillow", "onnxruntime")

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from outgroup.backbones import get_backbone
 from outgroup.embeddings import Embedder, EmbeddingCache
-from outgroup.metrics import Rate
+from outgroup.evaluation import Rate
 from outgroup.model import OpenSetModel, fit_model
 from outgroup.pool.sampling import Chunk, draw
 from outgroup.selection import choose_strategy

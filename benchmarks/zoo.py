@@ -48,7 +48,7 @@ def embedding_seconds(folders: list[Path], cache: Path) -> float:
     """Return the seconds that a new process takes to embed every image, with an empty cache."""
     code = (
         "import sys; from outgroup.backbones import get_backbone\n"
-        "from outgroup.datasets import from_images\n"
+        "from outgroup.data import from_images\n"
         "from outgroup.embeddings import Embedder, EmbeddingCache\n"
         "embedder = Embedder(get_backbone('efficientnet-lite0'), cache=EmbeddingCache())\n"
         "embedder.embed(from_images(sys.argv[1:]).sources)"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from outgroup.component import State
+from outgroup._component import State
 from outgroup.detectors.knn import KNearestNeighbours
 from outgroup.detectors.mahalanobis import Mahalanobis
 from outgroup.heads.linear_softmax import LinearSoftmax

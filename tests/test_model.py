@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outgroup.binomial import upper_bound
 from outgroup.calibration import Budget
+from outgroup.calibration.bounds import upper_bound
 from outgroup.detectors.relative_mahalanobis import RelativeMahalanobis
 from outgroup.errors import InfeasibleTargetError, InvalidDataError, InvalidParameterError
 from outgroup.model import OpenSetModel, fit_model

@@ -1,7 +1,7 @@
 import pytest
 
+from outgroup._registry import Registry
 from outgroup.errors import InvalidParameterError
-from outgroup.registry import Registry
 
 
 def make_registry() -> Registry[object]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from outgroup.inputs import PRESETS, Inputs, MultiInputClassifier
+from outgroup.multi_input import PRESETS, Inputs, MultiInputClassifier
 
 SPEC = Path(__file__).parent / "inputs.json"
 

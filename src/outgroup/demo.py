@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from outgroup.backbones import get_backbone
 from outgroup.classifier import ImageClassifier
-from outgroup.datasets import from_arrays
+from outgroup.data import from_arrays
 from outgroup.embeddings import Embedder, EmbeddingCache
+from outgroup.evaluation import Rate
 from outgroup.heads.linear_softmax import LinearSoftmax
-from outgroup.metrics import Rate
 from outgroup.plots import score_histogram
 from outgroup.strategies import head_input
 from outgroup.synthetic import random_squares

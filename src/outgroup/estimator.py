@@ -13,13 +13,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from outgroup.calibration import Budget
-from outgroup.datasets.values import is_missing
+from outgroup.data.values import is_missing
+from outgroup.data_checks import suspicious
 from outgroup.errors import DataWarning, InvalidDataError
 from outgroup.given_outputs import GivenOutputsClassifier, from_outputs
 from outgroup.model import OpenSetModel, fit_model
 from outgroup.predictions import Predictions
 from outgroup.selection import select_strategy
-from outgroup.suspicions import suspicious
 from outgroup.training_set import TrainingSet
 
 FLOATS = (np.float64, np.float32)

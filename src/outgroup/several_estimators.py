@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from outgroup.calibration import Budget
 from outgroup.errors import InvalidDataError
 from outgroup.estimator import FLOATS, padded_groups
-from outgroup.metrics import evaluate_labels
+from outgroup.evaluation import evaluate_labels
 from outgroup.multilabel import (
     LabelPredictions,
     LabelsModel,

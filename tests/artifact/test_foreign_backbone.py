@@ -11,7 +11,7 @@ from PIL import Image
 import outgroup
 from outgroup import ImageClassifier
 from outgroup.artifact import load_model
-from outgroup.datasets import from_arrays
+from outgroup.data import from_arrays
 from outgroup.errors import ModelFileError
 
 Forge = Callable[..., Path]

@@ -16,7 +16,7 @@ import pytest
 
 import outgroup
 from outgroup import ImageClassifier
-from outgroup.datasets import from_arrays, from_folder
+from outgroup.data import from_arrays, from_folder
 from outgroup.strategies import STRATEGIES
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from outgroup.binomial import upper_bound
 from outgroup.calibration import anytime_interval, anytime_upper_bound
+from outgroup.calibration.bounds import upper_bound
 from outgroup.errors import InvalidParameterError
 
 RUNS, STEPS = 400, 1000

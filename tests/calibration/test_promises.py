@@ -10,8 +10,8 @@ from scipy.optimize import brentq
 from scipy.special import ndtr
 from scipy.stats import binomtest
 
-from outgroup.binomial import upper_bound
 from outgroup.calibration import Budget, HeldOut, choose_threshold
+from outgroup.calibration.bounds import upper_bound
 from outgroup.errors import InfeasibleTargetError
 
 REPEATS = 2000

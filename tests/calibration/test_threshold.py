@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgroup.binomial import upper_bound
 from outgroup.calibration import Budget, HeldOut, choose_threshold, trade_off
+from outgroup.calibration.bounds import upper_bound
 from outgroup.errors import InfeasibleTargetError, InvalidParameterError
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=150)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from outgroup import ImageClassifier
-from outgroup.datasets import from_arrays
+from outgroup.data import from_arrays
 from outgroup.errors import InfeasibleTargetError, InvalidDataError, InvalidParameterError
 
 Picture = Callable[[str, int], Image.Image]

@@ -13,7 +13,7 @@ from PIL import Image
 
 import outgroup as library
 from outgroup import ImageClassifier
-from outgroup.datasets import from_arrays
+from outgroup.data import from_arrays
 from outgroup.errors import DataWarning
 
 Picture = Callable[[str, int], Image.Image]

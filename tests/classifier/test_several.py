@@ -17,7 +17,7 @@ from outgroup.errors import (
     InvalidDataError,
     InvalidParameterError,
 )
-from outgroup.metrics import LabelsEvaluation, OutputsEvaluation
+from outgroup.evaluation import LabelsEvaluation, OutputsEvaluation
 
 
 def truth(folder: Path, table: str) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from outgroup.cli import app
-from outgroup.inputs import PRESETS, Block, MultiInputClassifier
+from outgroup.multi_input import PRESETS, Block, MultiInputClassifier
 
 pytest.importorskip("torch")
 

@@ -13,7 +13,7 @@ import pytest
 
 import outgroup as library
 from outgroup import ImageClassifier, cli, demo
-from outgroup.metrics import Rate
+from outgroup.evaluation import Rate
 from outgroup.selection import LINEUP
 
 Run = Callable[..., Any]

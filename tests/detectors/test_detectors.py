@@ -16,7 +16,7 @@ from outgroup.detectors.margin import Margin
 from outgroup.detectors.max_logit import MaxLogit
 from outgroup.detectors.msp import MaximumSoftmaxProbability
 from outgroup.errors import InvalidParameterError
-from outgroup.metrics import auroc
+from outgroup.evaluation import auroc
 
 LOGITS = np.random.default_rng(0).normal(size=(200, 7)) * 10
 

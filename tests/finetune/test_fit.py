@@ -17,7 +17,7 @@ from PIL import Image  # noqa: E402
 from outgroup import ImageClassifier, Pool, load  # noqa: E402
 from outgroup.backbones import get_backbone  # noqa: E402
 from outgroup.classifier.tuner import Targets  # noqa: E402
-from outgroup.datasets import Samples, from_arrays  # noqa: E402
+from outgroup.data import Samples, from_arrays  # noqa: E402
 from outgroup.errors import BackboneError, InvalidDataError, InvalidParameterError  # noqa: E402
 from outgroup.finetune import FineTune  # noqa: E402
 from outgroup.finetune.plan import Plan  # noqa: E402
@@ -85,7 +85,7 @@ def test_the_file_says_how_the_network_was_tuned(tuned: ImageClassifier, tmp_pat
 def test_the_order_of_files_changes_nothing(
     quick: str, make_folder: Callable[..., Path], tmp_path: Path
 ) -> None:
-    from outgroup.datasets import load_samples
+    from outgroup.data import load_samples
 
     photos = load_samples(make_folder(tmp_path / "photos", ["blue", "red"], 12))
     odds = list(make_folder(tmp_path / "odds", ["grey", "pink"], 6).rglob("*.png"))

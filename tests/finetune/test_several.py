@@ -14,7 +14,7 @@ from PIL import Image  # noqa: E402
 
 from outgroup import ImageClassifier, load  # noqa: E402
 from outgroup.classifier.tuner import Targets  # noqa: E402
-from outgroup.datasets import Samples  # noqa: E402
+from outgroup.data import Samples  # noqa: E402
 from outgroup.errors import InvalidDataError, InvalidParameterError  # noqa: E402
 from outgroup.finetune import FineTune  # noqa: E402
 from outgroup.finetune.figure import several_labels_figure  # noqa: E402

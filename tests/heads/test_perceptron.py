@@ -11,7 +11,7 @@ import pytest
 from sklearn.neural_network import MLPClassifier
 from threadpoolctl import threadpool_limits
 
-from outgroup.component import UNSEEN
+from outgroup._component import UNSEEN
 from outgroup.errors import InvalidParameterError
 from outgroup.heads import HEADS
 from outgroup.heads.mlp import Perceptron

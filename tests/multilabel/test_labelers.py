@@ -9,7 +9,7 @@ import pytest
 
 from outgroup.artifact.states import flatten, restore_labeler
 from outgroup.errors import InvalidParameterError
-from outgroup.metrics import auroc
+from outgroup.evaluation import auroc
 from outgroup.multilabel import LABELERS, Labeler, LabelTrainingSet, choose_labeler, fit_labels
 
 NAMES = LABELERS.names()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from outgroup.binomial import upper_bound
 from outgroup.calibration import Budget
+from outgroup.calibration.bounds import upper_bound
 from outgroup.errors import InfeasibleTargetError, InvalidParameterError
 from outgroup.multilabel import LABELERS, LabelTrainingSet, fit_labels
 from outgroup.multilabel.thresholds import choose_thresholds, remarks

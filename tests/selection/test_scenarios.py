@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outgroup.component import OTHER, UNSEEN
+from outgroup._component import OTHER, UNSEEN
 from outgroup.selection import select_strategy
 from outgroup.selection.scenarios import MAX_SETS, scenarios
 from outgroup.selection.thinning import thinned

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outgroup.component import Component, State
+from outgroup._component import Component, State
 from outgroup.detectors import DETECTORS
+from outgroup.evaluation import auroc, auroc_interval
 from outgroup.heads import HEADS
-from outgroup.metrics import auroc, auroc_interval
 from outgroup.strategies import STRATEGIES, FoldedRows, HeadStrategy, Strategy, head_input
 
 NAMES = STRATEGIES.names()

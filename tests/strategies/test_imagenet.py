@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from outgroup.errors import InvalidParameterError
-from outgroup.metrics import auroc
+from outgroup.evaluation import auroc
 from outgroup.model import fit_model
 from outgroup.strategies import FoldedRows
 from outgroup.strategies.imagenet import ImageNet

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from outgroup.detectors.answer_odds import AnswerOdds, learned_shares, odds
-from outgroup.metrics import auroc
+from outgroup.evaluation import auroc
 from outgroup.strategies import FoldedRows
 from outgroup.strategies.blend import Blend
 from outgroup.strategies.one_class import OneClass

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from outgroup.component import UNSEEN
+from outgroup._component import UNSEEN
 from outgroup.detectors import FeatureDetector, FittedLogitDetector
 from outgroup.detectors.answer_profile import AnswerProfile
 from outgroup.detectors.energy import Energy

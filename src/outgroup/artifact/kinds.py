@@ -232,7 +232,7 @@ KINDS = (
     ),
 )
 
-#: Networks with several inputs have no backbone; `outgroup.inputs.files` reads and writes them.
+#: Networks with several inputs have no backbone; see `outgroup.multi_input.files`.
 SEVERAL_INPUTS, SEVERAL_INPUTS_VERSION = "several-inputs", 4
 
 FORMAT_VERSION = max(*(kind.version for kind in KINDS), SEVERAL_INPUTS_VERSION)

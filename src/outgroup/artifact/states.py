@@ -7,11 +7,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from outgroup.component import Component, State
+from outgroup._component import Component, State
+from outgroup._registry import Registry
 from outgroup.detectors import DETECTORS, FeatureDetector
 from outgroup.heads import HEADS
 from outgroup.multilabel import LABELERS, Labeler
-from outgroup.registry import Registry
 from outgroup.strategies import STRATEGIES, Strategy
 
 #: Where a component is found by the kind that is written beside its name.

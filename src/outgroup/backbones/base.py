@@ -13,8 +13,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from outgroup._registry import Registry
 from outgroup.images import Preprocessing
-from outgroup.registry import Registry
 
 
 class Backbone(ABC):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from outgroup.binomial import largest_k, smallest_n, upper_bound
+from outgroup.calibration.bounds import largest_k, smallest_n, upper_bound
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED, Budget
 from outgroup.calibration.certificate import Certificate, Promise, percent
 from outgroup.calibration.heldout import HeldOut

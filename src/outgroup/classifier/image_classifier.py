@@ -19,7 +19,7 @@ from outgroup.classifier.mapped import NameMap
 from outgroup.classifier.tasks import Means, Way, checked_tuner, choose_task
 from outgroup.classifier.training import TrainingReport, path_of
 from outgroup.classifier.tuner import Tuner, untuned_name
-from outgroup.datasets import Skipped, from_images
+from outgroup.data import Skipped, from_images
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import InvalidParameterError
 from outgroup.images import ImageSource, is_one_image

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from outgroup.classifier.negatives import collections
 from outgroup.classifier.pool_images import DrawnFrom, drawn_from, likely_overlaps
 from outgroup.classifier.training import TrainingReport
-from outgroup.datasets import Samples, load_samples
+from outgroup.data import Samples, load_samples
+from outgroup.data_checks import odd_names
 from outgroup.embeddings import Embedder
 from outgroup.errors import DataWarning, InvalidParameterError
-from outgroup.suspicions import odd_names
 
 
 class Given(NamedTuple):

@@ -6,8 +6,8 @@ import os
 from typing import Any
 
 from outgroup.classifier.image_classifier import ImageClassifier
-from outgroup.inputs.classifier import MultiInputClassifier
-from outgroup.inputs.files import is_inputs_file
+from outgroup.multi_input.classifier import MultiInputClassifier
+from outgroup.multi_input.files import is_inputs_file
 
 
 def load(path: str | os.PathLike[str], **options: Any) -> ImageClassifier | MultiInputClassifier:

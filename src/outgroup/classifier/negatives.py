@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from outgroup.backbones import Backbone
 from outgroup.classifier.pool_images import Known, opened_pool, samples_of
-from outgroup.datasets import Samples, from_images
+from outgroup.data import Samples, from_images
 from outgroup.embeddings import Embedder
 from outgroup.synthetic import GENERATORS, made_from_nothing
 

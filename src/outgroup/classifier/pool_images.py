@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.contamination import Contamination
-from outgroup.datasets import Samples
+from outgroup.data import Samples
 from outgroup.embeddings import EmbeddedImage
 from outgroup.images import ImageSource
 

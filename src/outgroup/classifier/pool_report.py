@@ -7,7 +7,7 @@ from typing import Any
 
 from outgroup.calibration.certificate import percent
 from outgroup.contamination import Contamination
-from outgroup.datasets import Skipped
+from outgroup.data import Skipped
 
 
 @dataclass(frozen=True)

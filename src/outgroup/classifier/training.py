@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from outgroup.artifact import TrainingInfo
 from outgroup.classifier.pool_report import PoolReport
-from outgroup.datasets import Samples, Skipped
+from outgroup.data import Samples, Skipped
 from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidDataError
 from outgroup.images import ImageSource

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from outgroup.backbones import Backbone
-from outgroup.datasets import Samples
+from outgroup.data import Samples
 
 #: What the name of a tuned network begins with.
 PREFIX = "tuned:"

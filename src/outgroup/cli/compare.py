@@ -13,7 +13,7 @@ from outgroup.cli.output import errors, print_json, results, table, tell_left_ou
 from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from outgroup.metrics import Rate
+    from outgroup.evaluation import Rate
     from outgroup.selection import Comparison, StrategyResult
 
 #: Short names of the kinds of unknowns, in the order of the columns.

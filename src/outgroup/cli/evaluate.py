@@ -11,7 +11,7 @@ from outgroup.cli import inputs_figures, options, several
 from outgroup.cli.output import print_json, results, table, tell_files
 
 if TYPE_CHECKING:
-    from outgroup.metrics import Evaluation, UnknownResult
+    from outgroup.evaluation import Evaluation, UnknownResult
 
 
 def evaluate(
@@ -36,7 +36,7 @@ def evaluate(
 ) -> None:
     """Measure a model on images that it has not seen. Exit code 3 if some could not be read."""
     from outgroup.classifier import ImageClassifier
-    from outgroup.inputs.files import is_inputs_file
+    from outgroup.multi_input.files import is_inputs_file
 
     if is_inputs_file(model):
         found, unreadable = inputs_figures.evaluate_rows(model, known, unknown or [])
@@ -53,7 +53,7 @@ def evaluate(
 
 
 def _print_any(found: Any) -> None:
-    from outgroup.metrics import LabelsEvaluation, OutputsEvaluation
+    from outgroup.evaluation import LabelsEvaluation, OutputsEvaluation
 
     if isinstance(found, LabelsEvaluation):
         several.print_labels(found)

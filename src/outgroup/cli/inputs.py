@@ -16,8 +16,8 @@ from outgroup.cli.output import print_json, printable, results, table, tell_file
 from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from outgroup.inputs import Inputs, InputsPrediction, MultiInputClassifier
-    from outgroup.inputs.predictions import LabelInputsPrediction
+    from outgroup.multi_input import Inputs, InputsPrediction, MultiInputClassifier
+    from outgroup.multi_input.predictions import LabelInputsPrediction
 
 #: What a file of inputs may say beside the inputs themselves.
 KEYS = ("target", "preset", "negatives", "label", "groups", "id", "names")
@@ -92,7 +92,7 @@ def train_inputs(
     as_json : bool
         Whether to print JSON.
     """
-    from outgroup.inputs import MultiInputClassifier
+    from outgroup.multi_input import MultiInputClassifier
 
     own = read_spec(spec)
     classifier = MultiInputClassifier(
@@ -115,7 +115,7 @@ def predict_inputs(
     nearest: int,
 ) -> bool:
     """Print an answer for each row of tables, and return whether all rows could be read."""
-    from outgroup.inputs import MultiInputClassifier
+    from outgroup.multi_input import MultiInputClassifier
 
     classifier = MultiInputClassifier.load(model)
     all_read = True
@@ -148,7 +148,7 @@ def read_spec(path: Path) -> Spec:
     InvalidParameterError
         If it can't be read, or says what nobody asked.
     """
-    from outgroup.inputs import Inputs
+    from outgroup.multi_input import Inputs
 
     try:
         given = json.loads(path.read_text("utf-8"))
@@ -208,7 +208,7 @@ def refuse_options(context: typer.Context, heeded: Collection[str]) -> None:
 
 def joined(paths: list[Path]) -> Any:
     """Return the rows of several tables as one."""
-    from outgroup.inputs.frames import Frame, as_frame
+    from outgroup.multi_input.frames import Frame, as_frame
 
     frames = [as_frame(path) for path in paths]
     if len(frames) == 1:

@@ -10,8 +10,8 @@ from outgroup.cli.output import errors, print_json, results, table, tell_files
 from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from outgroup.datasets import Skipped
-    from outgroup.inputs.comparing import WayResult
+    from outgroup.data import Skipped
+    from outgroup.multi_input.comparing import WayResult
 
 LEGEND = (
     "Of the same rows, which nothing was learned from, with 95 % intervals. more: log loss more "
@@ -22,7 +22,7 @@ LEGEND = (
 
 def evaluate_rows(model: Path, known: Path, unknown: list[Path]) -> tuple[Any, tuple[Skipped, ...]]:
     """Return the figures of a model with several inputs on tables of rows."""
-    from outgroup.inputs import MultiInputClassifier
+    from outgroup.multi_input import MultiInputClassifier
 
     for path in (known, *unknown):
         if path.is_dir():
@@ -42,13 +42,13 @@ def compare_inputs(
     as_json: bool,
 ) -> None:
     """Compare presets, single inputs and a baseline on rows of a table."""
-    from outgroup.inputs.comparing import compare_ways
-    from outgroup.inputs.declarations import check_one_of
-    from outgroup.inputs.gathering import gather_rows
-    from outgroup.inputs.leaks import warn_of_leaks
-    from outgroup.inputs.learning import torch_there
-    from outgroup.inputs.plans import PRESETS
-    from outgroup.inputs.targets import TARGETS
+    from outgroup.multi_input.comparing import compare_ways
+    from outgroup.multi_input.declarations import check_one_of
+    from outgroup.multi_input.gathering import gather_rows
+    from outgroup.multi_input.leaks import warn_of_leaks
+    from outgroup.multi_input.learning import torch_there
+    from outgroup.multi_input.plans import PRESETS
+    from outgroup.multi_input.targets import TARGETS
 
     torch_there()
     own = read_spec(spec)

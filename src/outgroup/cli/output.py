@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from outgroup.classifier.pool_report import PoolReport
     from outgroup.classifier.training import TrainingReport
-    from outgroup.datasets import Skipped
+    from outgroup.data import Skipped
 
 #: Files that are listed one by one; of more there is only the number.
 LISTED = 5
@@ -99,7 +99,7 @@ def tell_left_out(report: TrainingReport) -> None:
 
 def suspected(pool: PoolReport) -> list[Skipped]:
     """Return the images of a pool that look like a class, each with the reason."""
-    from outgroup.datasets import Skipped
+    from outgroup.data import Skipped
 
     named = [Skipped(s.path or f"row {s.row}", s.why) for s in pool.found.suspects]
     return [*pool.copies, *named]

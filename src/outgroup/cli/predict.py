@@ -53,7 +53,7 @@ def predict(
 ) -> None:
     """Say what each image is. Exit code 3 if some could not be read."""
     from outgroup.classifier import ImageClassifier
-    from outgroup.inputs.files import is_inputs_file
+    from outgroup.multi_input.files import is_inputs_file
 
     if is_inputs_file(model):
         options_of_rows = (json, other_word, threshold, explain, nearest)
@@ -99,7 +99,7 @@ def _why(answer: Prediction) -> str:
 
 
 def _sources(path: str) -> Sequence[ImageSource]:
-    from outgroup.datasets import from_images
+    from outgroup.data import from_images
     from outgroup.errors import InvalidDataError
 
     try:

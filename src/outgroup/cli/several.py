@@ -9,7 +9,7 @@ from outgroup.cli.output import errors, print_json, results, table
 
 if TYPE_CHECKING:
     from outgroup.artifact import Model
-    from outgroup.metrics import LabelsEvaluation, OutputsEvaluation
+    from outgroup.evaluation import LabelsEvaluation, OutputsEvaluation
     from outgroup.multilabel.compare import LabelerResult
     from outgroup.selection import Comparison
 

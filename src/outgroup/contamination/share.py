@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from outgroup.binomial import interval
+from outgroup.calibration.bounds import interval
 from outgroup.calibration.certificate import percent
 from outgroup.errors import InfeasibleTargetError
 

@@ -25,6 +25,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._numeric import bounded, log_sum_exp
 from outgroup.detectors._gaussian import (
     ClassModel,
     ledoit_wolf,
@@ -32,7 +33,6 @@ from outgroup.detectors._gaussian import (
     within_class,
 )
 from outgroup.detectors._left_out import centre_and_scale, left_out_squares
-from outgroup.detectors._numeric import bounded, log_sum_exp
 from outgroup.detectors.base import FeatureDetector
 from outgroup.errors import InvalidParameterError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._numeric import whole_number
+from outgroup._numeric import whole_number
 from outgroup.detectors._rows import spread_folds
 
 #: Share of the squared lengths that the principal directions hold if their number is not given.

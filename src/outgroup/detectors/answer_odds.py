@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._numeric import bounded, log_sum_exp
+from outgroup._numeric import bounded, log_sum_exp
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._numeric import bounded, unit_rows
+from outgroup._numeric import bounded, unit_rows
 from outgroup.detectors.base import DETECTORS
 from outgroup.detectors.knn import KNearestNeighbours
 

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.component import OTHER, Component
-from outgroup.detectors._numeric import log_sum_exp as log_sum_exp  # other layers need it too
-from outgroup.registry import Registry
+from outgroup._component import OTHER, Component
+from outgroup._numeric import log_sum_exp as log_sum_exp  # other layers need it too
+from outgroup._registry import Registry
 
 
 class Detector(Component, ABC):

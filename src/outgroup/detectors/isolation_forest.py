@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._numeric import whole_number
+from outgroup._numeric import whole_number
 from outgroup.detectors._rows import in_order
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 

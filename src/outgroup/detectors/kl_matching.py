@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._numeric import bounded, log_sum_exp
+from outgroup._numeric import bounded, log_sum_exp
 from outgroup.detectors.base import DETECTORS, FittedLogitDetector
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._numeric import unit_rows
 from outgroup.detectors._class_gaussians import ClassGaussians
-from outgroup.detectors._numeric import unit_rows
 from outgroup.detectors.base import DETECTORS
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._numeric import log_sum_exp, unit_rows, whole_number
 from outgroup.detectors._neighbours import largest_products
-from outgroup.detectors._numeric import log_sum_exp, unit_rows, whole_number
 from outgroup.detectors._readout import ReadoutDetector
 from outgroup.detectors.base import DETECTORS
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._numeric import share, unit_rows
 from outgroup.detectors._left_out import centre_and_scale
 from outgroup.detectors._neighbours import BLOCK
-from outgroup.detectors._numeric import share, unit_rows
 from outgroup.detectors._rows import in_order
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 from outgroup.errors import InvalidParameterError

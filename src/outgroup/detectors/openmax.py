@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._numeric import bounded, log_sum_exp, whole_number
+from outgroup._numeric import bounded, log_sum_exp, whole_number
 from outgroup.detectors.base import DETECTORS, FittedLogitDetector
 
 #: Share of the rows of a class that are its tail.

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._numeric import unit_rows
 from outgroup.detectors._gaussian import (
     ClassModel,
     Metric,
@@ -16,7 +17,6 @@ from outgroup.detectors._gaussian import (
     within_class,
 )
 from outgroup.detectors._left_out import centre_and_scale, left_out_squares
-from outgroup.detectors._numeric import unit_rows
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 from outgroup.errors import InvalidParameterError
 

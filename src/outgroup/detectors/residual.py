@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._numeric import bounded
 from outgroup.detectors._left_out import typical
-from outgroup.detectors._numeric import bounded
 from outgroup.detectors._subspace import (
     folds_within,
     left_out_lengths,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors._numeric import log_sum_exp
+from outgroup._numeric import log_sum_exp
 from outgroup.detectors._readout import ReadoutDetector
 from outgroup.detectors._subspace import (
     folds_within,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._numeric import unit_rows
 from outgroup.detectors._gaussian import (
     ClassModel,
     Metric,
@@ -15,7 +16,6 @@ from outgroup.detectors._gaussian import (
     within_class,
 )
 from outgroup.detectors._left_out import typical
-from outgroup.detectors._numeric import unit_rows
 from outgroup.detectors.base import DETECTORS, FeatureDetector
 
 

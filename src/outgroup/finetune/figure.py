@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.metrics import auroc, fpr_at_tpr
+from outgroup.evaluation import auroc, fpr_at_tpr
 
 #: Share of the watched known images that is kept.
 KEPT = 0.95

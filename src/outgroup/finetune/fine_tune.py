@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from outgroup.backbones import Backbone, cache_folder
 from outgroup.classifier.tuner import Targets, Tuned
-from outgroup.datasets import Samples
+from outgroup.data import Samples
 from outgroup.errors import BackboneError, InvalidParameterError
 from outgroup.finetune.objectives import OBJECTIVES, choose_objective
 from outgroup.finetune.plan import Plan

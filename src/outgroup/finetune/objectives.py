@@ -9,8 +9,8 @@ import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from outgroup._registry import Registry
 from outgroup.errors import InvalidParameterError
-from outgroup.registry import Registry
 
 if TYPE_CHECKING:
     from outgroup.finetune._torch import torch

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from outgroup.backbones import Backbone, OnnxBackbone
 from outgroup.classifier.training import copies_as_groups
 from outgroup.classifier.tuner import PREFIX, Targets, Tuned
-from outgroup.datasets import Samples
+from outgroup.data import Samples
 from outgroup.embeddings import ProgressBar
 from outgroup.errors import InvalidDataError, UnreadableImageError
 from outgroup.finetune.inputs import compute_inputs

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from outgroup.component import OTHER as OTHER
-from outgroup.component import UNSEEN as UNSEEN
-from outgroup.component import Component
+from outgroup._component import OTHER as OTHER
+from outgroup._component import UNSEEN as UNSEEN
+from outgroup._component import Component
+from outgroup._registry import Registry
 from outgroup.heads._losses import softmax
-from outgroup.registry import Registry
 
 
 class Head(Component, ABC):

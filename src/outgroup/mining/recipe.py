@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._component import OTHER
 from outgroup.calibration import Budget
 from outgroup.classifier.tasks.base import Way
-from outgroup.component import OTHER
 from outgroup.errors import InvalidParameterError
 from outgroup.model import OpenSetModel, fit_model
 from outgroup.strategies import Features, Strategy, take

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.component import OTHER
+from outgroup._component import OTHER
 from outgroup.model import OpenSetModel
 from outgroup.strategies import Features
 from outgroup.training_set import TrainingSet

@@ -9,7 +9,7 @@ from typing import Any
 
 from outgroup.calibration import Budget
 from outgroup.errors import InfeasibleTargetError, InvalidParameterError
-from outgroup.metrics import LabelsEvaluation, evaluate_labels
+from outgroup.evaluation import LabelsEvaluation, evaluate_labels
 from outgroup.multilabel.labelers import LABELERS, choose_labeler
 from outgroup.multilabel.model import LabelsModel, fit_labels
 from outgroup.multilabel.training_set import LabelTrainingSet

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.binomial import smallest_n, upper_bound
 from outgroup.calibration import Budget, Certificate, HeldOut, Promise, choose_threshold
+from outgroup.calibration.bounds import smallest_n, upper_bound
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.calibration.certificate import percent
 from outgroup.errors import InfeasibleTargetError, InvalidParameterError

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.datasets import from_images
+from outgroup.data import from_images
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.pool.dealing import Dealing
 from outgroup.pool.mixing import Mixed, mix

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.metrics import Rate
+from outgroup.evaluation import Rate
 from outgroup.selection.lineup import DEFAULT
 from outgroup.selection.trade_off import TradeOff
 from outgroup.selection.unknowns import Unknowns, choose, choose_nested

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._component import OTHER
 from outgroup.calibration import HeldOut, expected_threshold
-from outgroup.component import OTHER
 from outgroup.model import check_suits
 from outgroup.selection.auto import choose_strategy, settle
 from outgroup.selection.resamples import Resamples

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from outgroup.calibration import HeldOut, expected_threshold
 from outgroup.errors import InvalidParameterError
-from outgroup.metrics import Rate
+from outgroup.evaluation import Rate
 from outgroup.model import check_suits
 from outgroup.selection.auto import choose_strategy
 from outgroup.selection.comparison import StrategyResult, source_rates

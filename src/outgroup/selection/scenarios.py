@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._component import OTHER, UNSEEN
 from outgroup.calibration import HeldOut
-from outgroup.component import OTHER, UNSEEN
 from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES, SYNTHETIC, Unknowns
 from outgroup.strategies import FoldedRows
 from outgroup.training_set import TrainingSet, deal

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from outgroup.binomial import upper_bound
 from outgroup.calibration import Budget
+from outgroup.calibration.bounds import upper_bound
 from outgroup.calibration.threshold import allowed_above
 
 #: Shares of new known images above the thresholds that are looked at.

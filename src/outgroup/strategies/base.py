@@ -8,11 +8,11 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.component import Component
+from outgroup._component import Component
+from outgroup._registry import Registry
 from outgroup.detectors import Detector
 from outgroup.errors import InvalidParameterError
 from outgroup.heads import HEADS, Head
-from outgroup.registry import Registry
 from outgroup.strategies.features import HEAD_LAYERS, Features, head_input
 from outgroup.strategies.folded import FoldedRows
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.component import OTHER, UNSEEN
+from outgroup._component import OTHER, UNSEEN
 from outgroup.detectors import FeatureDetector
 from outgroup.heads import Head
 from outgroup.strategies.features import Features, detector_input, head_input

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.component import OTHER
+from outgroup._component import OTHER
 from outgroup.detectors.base import log_sum_exp
 from outgroup.heads import SoftmaxHead
 from outgroup.heads.linear_softmax import LinearSoftmax

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._registry import Registry
 from outgroup.errors import InvalidParameterError
-from outgroup.registry import Registry
 from outgroup.synthetic._checks import whole_numbers
 
 Images = NDArray[np.uint8]

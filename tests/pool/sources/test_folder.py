@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from outgroup.datasets import from_images
+from outgroup.data import from_images
 from outgroup.errors import InvalidDataError, PoolSourceError
 from outgroup.pool.sources import open_source
 

@@ -11,7 +11,7 @@ from outgroup.artifact import Model
 from outgroup.calibration import Budget
 from outgroup.classifier.training import TrainingReport
 from outgroup.classifier.tuner import Tuned, Tuner
-from outgroup.datasets import Skipped
+from outgroup.data import Skipped
 from outgroup.embeddings import Embedder
 from outgroup.images import ImageSource
 

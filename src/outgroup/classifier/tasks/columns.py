@@ -16,7 +16,7 @@ from outgroup.classifier.tasks.tables import Prepared, prepare_table
 from outgroup.classifier.tasks.tuned import table_on_tuned_network
 from outgroup.classifier.training import TrainingReport
 from outgroup.classifier.tuner import Targets
-from outgroup.datasets import MISSING, Skipped, load_label_columns
+from outgroup.data import MISSING, Skipped, load_label_columns
 from outgroup.errors import InfeasibleTargetError, InvalidDataError
 from outgroup.images import ImageSource
 from outgroup.multilabel import OutputsModel, fit_outputs
@@ -24,7 +24,7 @@ from outgroup.multilabel.output_predictions import output_class
 from outgroup.multilabel.outputs import training_set
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
-    from outgroup.metrics import OutputsEvaluation
+    from outgroup.evaluation import OutputsEvaluation
     from outgroup.selection import Comparison
 
 
@@ -97,7 +97,7 @@ class ClassInEachColumn(Task):
         predict: Callable[[list[ImageSource]], Any],
     ) -> tuple[OutputsEvaluation, tuple[Skipped, ...]]:
         """See `Task.evaluate`."""
-        from outgroup.metrics import evaluate_outputs
+        from outgroup.evaluation import evaluate_outputs
 
         table = load_label_columns(known, self.columns, marks=False)
         for samples in told_apart(unknown):

@@ -14,7 +14,7 @@ from outgroup.classifier.tasks.tables import Prepared, prepare_table
 from outgroup.classifier.tasks.tuned import table_on_tuned_network
 from outgroup.classifier.training import TrainingReport
 from outgroup.classifier.tuner import Targets
-from outgroup.datasets import (
+from outgroup.data import (
     MISSING,
     LabelTable,
     Skipped,
@@ -27,7 +27,7 @@ from outgroup.images import ImageSource
 from outgroup.multilabel import LabelsModel, LabelTrainingSet, choose_labeler, fit_labels
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
-    from outgroup.metrics import LabelsEvaluation
+    from outgroup.evaluation import LabelsEvaluation
     from outgroup.multilabel.compare import LabelerResult
 
 
@@ -88,7 +88,7 @@ class AnyNumberOfLabels(Task):
         predict: Callable[[list[ImageSource]], Any],
     ) -> tuple[LabelsEvaluation, tuple[Skipped, ...]]:
         """See `Task.evaluate`."""
-        from outgroup.metrics import evaluate_labels
+        from outgroup.evaluation import evaluate_labels
 
         if self._in_columns:
             table = self._table(known).aligned(model.classes, absent=MISSING)

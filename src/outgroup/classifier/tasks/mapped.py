@@ -10,7 +10,7 @@ from outgroup.classifier.purging import purged
 from outgroup.classifier.tasks.base import Learned, Means, Way
 from outgroup.classifier.tasks.one_class import OneClass
 from outgroup.classifier.training import nothing_learned, prepare
-from outgroup.suspicions import suspicious
+from outgroup.data_checks import suspicious
 from outgroup.untrained import calibrated_model, uncalibrated_model
 
 

@@ -13,16 +13,16 @@ from outgroup.classifier.tasks.tuned import on_tuned_network
 from outgroup.classifier.training import TrainingReport, prepare
 from outgroup.classifier.tuner import Tuned
 from outgroup.contamination import Contamination
-from outgroup.datasets import Samples, Skipped, load_samples
+from outgroup.data import Samples, Skipped, load_samples
+from outgroup.data_checks import suspicious
 from outgroup.embeddings import ProgressBar
 from outgroup.errors import InvalidDataError
 from outgroup.images import ImageSource
 from outgroup.model import OpenSetModel, fit_model
-from outgroup.suspicions import suspicious
 from outgroup.training_set import TrainingSet
 
 if TYPE_CHECKING:  # slow to import, and prediction does without
-    from outgroup.metrics import Evaluation
+    from outgroup.evaluation import Evaluation
     from outgroup.selection import Comparison
 
 
@@ -85,7 +85,7 @@ class OneClass(Task):
         predict: Callable[[list[ImageSource]], Any],
     ) -> tuple[Evaluation, tuple[Skipped, ...]]:
         """See `Task.evaluate`."""
-        from outgroup.metrics import evaluate
+        from outgroup.evaluation import evaluate
 
         samples = Samples.concatenate([load_samples(known, **self.table), *told_apart(unknown)])
         strange = sorted({str(label) for label in samples.labels if label} - {*model.classes})

@@ -24,12 +24,12 @@ from outgroup.classifier.training import (
     path_of,
 )
 from outgroup.contamination import Contamination
-from outgroup.datasets import MISSING, LabelTable, Samples, Skipped, from_images
-from outgroup.datasets.label_tables import MARK
+from outgroup.data import MISSING, LabelTable, Samples, Skipped, from_images
+from outgroup.data.label_tables import MARK
+from outgroup.data_checks import doubted_negatives, odd_names
 from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidDataError
 from outgroup.strategies import Features, take
-from outgroup.suspicions import doubted_negatives, odd_names
 from outgroup.training_set import TrainingSet
 
 

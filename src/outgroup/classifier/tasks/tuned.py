@@ -11,7 +11,7 @@ import numpy as np
 from outgroup.classifier.tasks.base import Means, Way
 from outgroup.classifier.tasks.tables import Prepared as Table
 from outgroup.classifier.tuner import Targets, Tuned
-from outgroup.datasets import Samples
+from outgroup.data import Samples
 from outgroup.embeddings import Embedder
 from outgroup.multilabel import LabelTrainingSet
 from outgroup.training_set import TrainingSet

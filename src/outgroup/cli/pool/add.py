@@ -89,7 +89,7 @@ def _add(
 
 
 def _report(name: str, added: Added, source: PoolSource) -> None:
-    from outgroup.datasets import Skipped
+    from outgroup.data import Skipped
 
     parts = [f"{added.images:,} images added"]
     if added.there:

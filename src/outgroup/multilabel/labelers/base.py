@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.component import Component
-from outgroup.registry import Registry
+from outgroup._component import Component
+from outgroup._registry import Registry
 from outgroup.strategies import Features
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.component import UNSEEN
+from outgroup._component import UNSEEN
 from outgroup.heads import Head
 from outgroup.heads.linear_sigmoid import LinearSigmoid
 from outgroup.multilabel.labelers.base import LABELERS, Labeler, LabelScores

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from outgroup.datasets.values import file_name_text
-from outgroup.datasets.walking import is_hidden
+from outgroup.data.values import file_name_text
+from outgroup.data.walking import is_hidden
 from outgroup.images import MAX_BYTES
 from outgroup.pool.containers.base import DamagedMemberError, Log, Member
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar, Protocol
 
+from outgroup._registry import Registry
 from outgroup.images import ImageSource
-from outgroup.registry import Registry
 
 
 class Log(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from outgroup.datasets.values import to_name
+from outgroup.data.values import to_name
 from outgroup.errors import InvalidDataError, MissingExtraError, OutgroupError
 from outgroup.pool.containers._columns import image_column, image_of_cell, text_columns
 from outgroup.pool.containers.base import (

@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol, TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from outgroup._registry import Registry
 from outgroup.backbones import Backbone
 from outgroup.embeddings import Embeddings
 from outgroup.errors import InvalidParameterError
@@ -18,7 +19,6 @@ from outgroup.images import ImageSource
 from outgroup.pool.incoming import Incoming
 from outgroup.pool.preparing import Prepared
 from outgroup.pool.stored_images import StoredForm
-from outgroup.registry import Registry
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from outgroup.datasets import Skipped
-from outgroup.datasets.values import file_name_text
+from outgroup.data import Skipped
+from outgroup.data.values import file_name_text
 from outgroup.errors import InvalidDataError, PoolSourceError
 
 #: Files that are listed one by one; of more there is only the number by reason.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import BinaryIO
 
-from outgroup.datasets.values import file_name_text
+from outgroup.data.values import file_name_text
 from outgroup.errors import InvalidDataError, OutgroupError
 from outgroup.images import MAX_BYTES
 from outgroup.pool.containers import Container, Member, StoredFile, container_for

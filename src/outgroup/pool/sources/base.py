@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
-from outgroup.datasets import Skipped
+from outgroup._registry import Registry
+from outgroup.data import Skipped
 from outgroup.errors import InvalidParameterError
 from outgroup.pool.incoming import Incoming
 from outgroup.pool.sources._log import ReadingLog
-from outgroup.registry import Registry
 
 
 class PoolSource(ABC):

@@ -6,8 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from outgroup.datasets.values import file_name_text
-from outgroup.datasets.walking import Walk, walk
+from outgroup.data.values import file_name_text
+from outgroup.data.walking import Walk, walk
 from outgroup.pool.containers import StoredFile, container_for
 from outgroup.pool.incoming import Incoming
 from outgroup.pool.sources._log import ReadingLog

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from outgroup.datasets.folders import IN_MEMORY
-from outgroup.datasets.values import file_name_text
+from outgroup.data.folders import IN_MEMORY
+from outgroup.data.values import file_name_text
 from outgroup.errors import InvalidDataError, InvalidParameterError, PoolSourceError
 from outgroup.images import is_one_image
 from outgroup.pool.containers._columns import NO_DOWNLOAD, URL

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from outgroup.datasets.csv_files import open_csv
-from outgroup.datasets.tables import DEFAULT_LABEL, DEFAULT_PATH, Columns, find_columns
-from outgroup.datasets.values import MISSING, file_name_text, to_name
+from outgroup.data.csv_files import open_csv
+from outgroup.data.tables import DEFAULT_LABEL, DEFAULT_PATH, Columns, find_columns
+from outgroup.data.values import MISSING, file_name_text, to_name
 from outgroup.errors import InvalidDataError
 from outgroup.pool.containers._columns import NO_DOWNLOAD, URL
 from outgroup.pool.incoming import Incoming
