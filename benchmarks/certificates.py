@@ -1,7 +1,7 @@
-"""Are the promises of a certificate kept? Count how many are broken in simulated worlds.
+"""Are the guarantees of a certificate kept? Count how many are broken in simulated worlds.
 
-A certificate says: at most a share b of images like your known ones is called other, with 95 %
-confidence. So over many data sets drawn from known worlds at most 5 % of such promises may be
+A certificate says: at most a share b of images like your known ones is rejected, with 95 %
+confidence. So over many data sets drawn from known worlds at most 5 % of such guarantees may be
 broken. Each data set here is a world of its own: three Gaussian classes with a falling spectrum and
 random means, in float32 like embeddings, with or without negatives of four other kinds. Each goes
 the whole road of `fit_model` (folds, cross-fit, threshold, final fit), and the truth is measured on
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import platform
 import time
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from documents import save
 from scipy.stats import binomtest
 
 from outgroup import __version__
@@ -82,7 +82,7 @@ def cells(n_per_class: list[int], dims: list[int]) -> Iterator[Cell]:
 
 
 def one_data_set(cell: Cell, rng: np.random.Generator) -> dict[str, float] | None:
-    """Return what was promised and what is true, or None for a refusal."""
+    """Return what was guaranteed and what is true, or None for a refusal."""
     name, negatives, budget, n, d = cell
     world = World(d, rng)
     y = np.arange(N_CLASSES * n) % N_CLASSES
@@ -103,12 +103,12 @@ def one_data_set(cell: Cell, rng: np.random.Generator) -> dict[str, float] | Non
         return None
     fresh = model.predict(layers(world.known(N_FRESH))).other_score
     result = {
-        "promised": model.certificate.promises[0].bound,
+        "guaranteed": model.certificate.guarantees[0].bound,
         "rejected": float((fresh > model.threshold).mean()),
     }
     if negatives:
         fresh = model.predict(layers(world.others(N_FRESH))).other_score
-        result["promised_other"] = model.certificate.promises[1].bound
+        result["guaranteed_other"] = model.certificate.guarantees[1].bound
         result["accepted"] = float((fresh <= model.threshold).mean())
     return result
 
@@ -117,13 +117,13 @@ def summary(results: list[dict[str, float] | None]) -> dict[str, Any]:
     given = [r for r in results if r is not None]
     row: dict[str, Any] = {"data_sets": len(results), "refused": len(results) - len(given)}
     if not given:
-        return row | {"promises": 0, "broken": 0}
-    row |= counted("", [r["rejected"] > r["promised"] for r in given])
-    row["mean_promised"] = round(float(np.mean([r["promised"] for r in given])), 4)
+        return row | {"guarantees": 0, "broken": 0}
+    row |= counted("", [r["rejected"] > r["guaranteed"] for r in given])
+    row["mean_guaranteed"] = round(float(np.mean([r["guaranteed"] for r in given])), 4)
     row["mean_kept"] = round(1 - float(np.mean([r["rejected"] for r in given])), 4)
     about_others = [r for r in given if "accepted" in r]
     if about_others:
-        row |= counted("other_", [r["accepted"] > r["promised_other"] for r in about_others])
+        row |= counted("other_", [r["accepted"] > r["guaranteed_other"] for r in about_others])
     return row
 
 
@@ -131,11 +131,11 @@ def counted(prefix: str, broken: list[bool]) -> dict[str, Any]:
     k, n = sum(broken), len(broken)
     low, high = binomtest(k, n).proportion_ci(0.95, "exact")
     return {
-        f"{prefix}promises": n,
+        f"{prefix}guarantees": n,
         f"{prefix}broken": k,
         f"{prefix}share_broken": round(k / n, 4),
         f"{prefix}interval": [round(float(low), 4), round(float(high), 4)],
-        # how likely so many or more are if just 5 % of promises were broken
+        # how likely so many or more are if just 5 % of guarantees were broken
         f"{prefix}p_value": round(float(binomtest(k, n, 0.05, "greater").pvalue), 4),
     }
 
@@ -154,7 +154,7 @@ def main() -> None:
     by_strategy: dict[str, list[dict[str, float] | None]] = {}
     print(
         f"{'strategy':12} {'negatives':9} {'budget':6} {'n':>4} {'d':>4} "
-        f"{'broken':>8} {'kept':>7} promised"
+        f"{'broken':>8} {'kept':>7} guaranteed"
     )
     for i, cell in enumerate(cells(options.n_per_class, options.dims)):
         results = [
@@ -169,16 +169,16 @@ def main() -> None:
         rows.append(row)
         everything += results
         by_strategy.setdefault(name, []).extend(results)
-        if not row["promises"]:
+        if not row["guarantees"]:
             print(f"{start}  all refused")
             continue
         print(
-            f"{start} {row['broken']:3}/{row['promises']:<4} {row['mean_kept']:7.2%} "
-            f"{row['mean_promised']:8.2%}",
+            f"{start} {row['broken']:3}/{row['guarantees']:<4} {row['mean_kept']:7.2%} "
+            f"{row['mean_guaranteed']:8.2%}",
             flush=True,
         )
     report = {
-        "question": "Share of broken promises; at most 0.05 is allowed.",
+        "question": "Share of broken guarantees; at most 0.05 is allowed.",
         "all": summary(everything),
         "by_strategy": {name: summary(results) for name, results in by_strategy.items()},
         "cells": rows,
@@ -198,14 +198,14 @@ def main() -> None:
         },
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n")
+    save(options.out, report)
     for name, row in [*report["by_strategy"].items(), ("all", report["all"])]:
-        for prefix, about in (("", "known called other"), ("other_", "negatives accepted")):
-            if row.get(f"{prefix}promises"):
+        for prefix, about in (("", "known rejected"), ("other_", "negatives accepted")):
+            if row.get(f"{prefix}guarantees"):
                 low, high = row[f"{prefix}interval"]
                 print(
                     f"{name:12} {about:18} {row[f'{prefix}broken']:3} of "
-                    f"{row[f'{prefix}promises']:4} broken = {row[f'{prefix}share_broken']:5.1%} "
+                    f"{row[f'{prefix}guarantees']:4} broken = {row[f'{prefix}share_broken']:5.1%} "
                     f"(95 % interval {low:.1%} to {high:.1%}), {row['refused']} refused"
                 )
 

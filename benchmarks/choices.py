@@ -30,6 +30,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from documents import save
 from embedded import Embedded
 from numpy.typing import NDArray
 from sklearn.datasets import load_digits
@@ -37,15 +38,14 @@ from sklearn.datasets import load_digits
 from outgroup._component import OTHER, UNSEEN
 from outgroup.calibration import HeldOut, assign_folds, expected_threshold
 from outgroup.detectors import FeatureDetector
-from outgroup.detectors.answer_odds import AnswerOdds
-from outgroup.detectors.knn import KNearestNeighbours
-from outgroup.detectors.mahalanobis import Mahalanobis
-from outgroup.detectors.max_logit import MaxLogit
-from outgroup.detectors.relative_mahalanobis import RelativeMahalanobis
-from outgroup.heads.linear_sigmoid import LinearSigmoid
+from outgroup.detectors.answers import AnswerOdds
+from outgroup.detectors.gaussian import Mahalanobis, RelativeMahalanobis
+from outgroup.detectors.logits import MaxLogit
+from outgroup.detectors.neighbours import KNearestNeighbours
+from outgroup.heads.linear import LinearSigmoid
 from outgroup.strategies import FoldedRows
 from outgroup.strategies.blend import BACKGROUND, TAUGHT
-from outgroup.strategies.standardising import (
+from outgroup.strategies.standardise import (
     CENTRE_PRIOR,
     SCALE_PRIOR,
     class_scales,
@@ -286,8 +286,8 @@ def few_known(
         folds[y == OTHER] = assign_folds(np.zeros(n_others), N_FOLDS, kinds_of_others, seed)
     index = np.arange(len(rows))
     asked = index >= len(rows) - len(unknown)
-    dealt = FoldedRows(zoo.take(rows), y, folds, one_by_one=True)
-    return Scenario(dealt, asked), (y == UNSEEN) & ~asked
+    folded = FoldedRows(zoo.take(rows), y, folds, one_by_one=True)
+    return Scenario(folded, asked), (y == UNSEEN) & ~asked
 
 
 def means(found: dict[str, list[float]]) -> dict[str, float]:
@@ -331,7 +331,7 @@ def main() -> None:
         "weight of the head, digits": digits(),
         **few_images(zoo),
     }
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    save(RESULTS, report)
     for table, rows in report.items():
         print(table, json.dumps(rows, indent=1))
 

@@ -27,12 +27,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from documents import DOCS, Sections, add_flag
+from documents import DOCS, Sections, add_flag, save
 from embedded import Embedded
 from setting import machine, versions
 
-from outgroup.selection import LINEUP, compare_strategies
-from outgroup.selection.lineup import AUTO_LINEUP
+from outgroup.selection import AUTO_LINEUP, LINEUP, compare_strategies
 from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "comparing.json"
@@ -134,7 +133,7 @@ def main() -> None:
             )
             found["results"][only] = json.loads(done.stdout)
             print(only, found["results"][only], flush=True)
-            RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+            save(RESULTS, found)
 
 
 if __name__ == "__main__":

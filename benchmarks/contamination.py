@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from documents import DOCS, Sections, add_flag
+from documents import DOCS, Sections, add_flag, save
 from embedded import Embedded
 from setting import machine, versions
 
@@ -59,7 +59,7 @@ class Draw:
         spare = rng.permutation(np.concatenate(hidden))
         near, things = zoo.rows("other_near"), rng.permutation(zoo.rows("pool"))
         self.known = np.sort(np.concatenate(known))
-        self.vouched = near if place == PLACES[0] else near[:0]
+        self.verified = near if place == PLACES[0] else near[:0]
         in_pool = near if place == PLACES[1] else near[:0]
         room = len(things)
         if rate:
@@ -71,7 +71,7 @@ class Draw:
 
 def findings(zoo: Embedded, draw: Draw, seed: int) -> tuple[dict[str, Any], np.ndarray]:
     """Return what is found, counted, and the pool without it."""
-    known = zoo.training_set(draw.known, draw.vouched)
+    known = zoo.training_set(draw.known, draw.verified)
     start = time.process_time()
     found = find_suspects(known, zoo.layers["last"][draw.pool], seed=seed)
     seconds = time.process_time() - start
@@ -102,7 +102,7 @@ def findings(zoo: Embedded, draw: Draw, seed: int) -> tuple[dict[str, Any], np.n
 
 def kept_share(zoo: Embedded, draw: Draw, pool: np.ndarray, name: str, seed: int) -> float:
     """Return the share of known test images that get their class at equal near acceptance."""
-    data: TrainingSet = zoo.training_set(draw.known, np.concatenate([draw.vouched, pool]))
+    data: TrainingSet = zoo.training_set(draw.known, np.concatenate([draw.verified, pool]))
     strategy = STRATEGIES.get(name)()
     strategy.cross_fit(FoldedRows(data.features, data.y, assign_folds(data.y, 5, None, seed)))
     strategy.fit(data.features, data.y)
@@ -242,7 +242,7 @@ def main() -> None:
         "versions": versions(),
         "machine": machine(),
     }
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    save(RESULTS, found)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where documents show results: a section between two marks that have its name.
+"""Result files, and where documents show them: a section between two marks that have its name.
 
 A script whose result is shown has a function ``documents``, which says what stands between which
 marks of which document, and a flag ``--documents``, which puts it there.
@@ -7,6 +7,7 @@ marks of which document, and a flag ``--documents``, which puts it there.
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ def write(sections: Sections) -> None:
     texts = {document: _with(own, document) for document, own in sections.items()}
     for document, text in texts.items():
         document.write_text(text, "utf-8")
+
+
+def save(path: Path, result: Any) -> None:
+    """Write a result with six significant digits, in few lines: a new run is a small change."""
+    path.write_text(_as_text(_rounded(result)) + "\n", "utf-8")
 
 
 class _Write(argparse.Action):
@@ -64,3 +70,24 @@ def _cut(text: str, mark: str, document: Path) -> tuple[str, str]:
             f"Got {len(rest)} of them instead. Put it where the section belongs."
         )
     return before, rest[0]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _as_text(value: Any, indent: int = 0) -> str:
+    """Return JSON in which only what does not fit into a line of 120 characters is broken up."""
+    line = json.dumps(value)
+    if len(line) + indent <= 120 or not isinstance(value, (dict, list)):
+        return line
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {_as_text(one, indent + 1)}" for key, one in value.items()]
+    else:
+        parts = [_as_text(one, indent + 1) for one in value]
+    inner = ",\n".join(" " * (indent + 1) + part for part in parts)
+    return f"{line[0]}\n{inner}\n{' ' * indent}{line[-1]}"

@@ -24,21 +24,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from documents import DOCS, Sections, add_flag
+from documents import DOCS, Sections, add_flag, save
 from PIL import Image
 from setting import machine, versions
 from sklearn.datasets import load_digits
 
 from outgroup.backbones import get_backbone
 from outgroup.backbones.efficientnet_lite0 import load_weights
-from outgroup.classifier.purging import look_through
+from outgroup.contamination import find_suspects
 from outgroup.evaluation import Rate
-from outgroup.finetune import Plan
-from outgroup.finetune.inputs import Inputs, compute_inputs
-from outgroup.finetune.network import Lite0
+from outgroup.finetune import FineTunePlan
 from outgroup.finetune.objectives import choose_objective
-from outgroup.finetune.splitting import TUNED, UNSEEN, WATCHED, split
-from outgroup.finetune.training import TrainingData, train
+from outgroup.finetune.tunable_network import Lite0
+from outgroup.finetune.tuning_batches import TuningData, TuningInputs, compute_inputs
+from outgroup.finetune.tuning_data import TUNED, UNSEEN, WATCHED, split
+from outgroup.finetune.tuning_run import train
 from outgroup.images import load_image, read_source
 from outgroup.model import fit_model
 from outgroup.selection import choose_network, select_strategy
@@ -80,7 +80,7 @@ class Pictures:
         for i, image in enumerate(np.concatenate(garbage)):
             pixels[self.n + i] = load_image(image, preprocessing)
         network = Lite0(load_weights())
-        self.inputs: Inputs = compute_inputs(
+        self.inputs: TuningInputs = compute_inputs(
             network, network.first_step("last"), pixels, (), 0, work, seed=0, progress=False
         )
         self.frozen = self.features(network.eval())
@@ -104,7 +104,7 @@ class Pictures:
         """Return the class of each row, None for negatives."""
         return [self.kind[i] if self.part[i] in ("train", "test") else None for i in rows]
 
-    def tuned(self, rows: np.ndarray, plan: Plan, seed: int) -> tuple[Any, np.ndarray, Any]:
+    def tuned(self, rows: np.ndarray, plan: FineTunePlan, seed: int) -> tuple[Any, np.ndarray, Any]:
         """Return features by a network tuned on some of the rows, what became of each, and how."""
         labels = self.labels(rows)
         groups: list[str | None] = [None] * len(rows)
@@ -114,7 +114,7 @@ class Pictures:
         for k, name in enumerate(self.classes):
             targets[rows[np.array([label == name for label in labels])], k] = 1.0
         tuned, watched = rows[parts == TUNED], rows[parts == WATCHED]
-        data = TrainingData(self.inputs, targets, self.part.astype(str), tuned, watched)
+        data = TuningData(self.inputs, targets, self.part.astype(str), tuned, watched)
         network = Lite0(load_weights())
         start = time.perf_counter()
         history = train(network, data, choose_objective(plan.objective), plan, seed=seed)
@@ -131,9 +131,9 @@ class Pictures:
         self,
         features: dict[str, np.ndarray],
         rows: np.ndarray,
-        promised: np.ndarray | None = None,
+        calibrates: np.ndarray | None = None,
     ) -> TrainingSet:
-        """Return some rows to learn from; those promised are those that tuning has not seen."""
+        """Return some rows to learn from; those that tuning has not seen calibrate."""
         probes = {
             kind: {
                 layer: values[self.n + k * N_PROBES : self.n + (k + 1) * N_PROBES]
@@ -144,18 +144,17 @@ class Pictures:
         data = TrainingSet.from_labels(
             {layer: values[rows] for layer, values in features.items()},
             self.labels(rows),
-            None,
-            [f"{self.part[i]}/{self.kind[i]}" for i in rows],
-            None,
-            self.part[rows].tolist(),
-            probes,
+            origins=[f"{self.part[i]}/{self.kind[i]}" for i in rows],
+            collections=self.part[rows].tolist(),
+            probes=probes,
         )
-        return data if promised is None else replace(data, tuned=True, promised=promised)
+        return data if calibrates is None else replace(data, tuned=True, calibrates=calibrates)
 
-    def looked_through(self, rows: np.ndarray, seed: int) -> np.ndarray:
+    def without_suspects(self, rows: np.ndarray, seed: int) -> np.ndarray:
         """Return the rows without those of the pool that look like a class."""
         pooled = self.part[rows] == "pool"
-        found = look_through(self.training_set(self.frozen, rows), pooled, seed)
+        known = self.training_set(self.frozen, rows[~pooled])
+        found = find_suspects(known, self.frozen["last"][rows[pooled]], seed=seed)
         return np.delete(rows, np.flatnonzero(pooled)[found.rows])
 
     def answers(
@@ -167,8 +166,8 @@ class Pictures:
         test: np.ndarray,
     ) -> dict[str, Any]:
         """Fit and calibrate, and return the figures of the test images."""
-        chosen, _, dealt = select_strategy(strategy, data, seed=seed)
-        model = fit_model(data, chosen, seed=seed, rows=dealt)
+        chosen, _, folded = select_strategy(strategy, data, seed=seed)
+        model = fit_model(data, chosen, seed=seed, rows=folded)
         answers = model.predict({layer: values[: self.n] for layer, values in features.items()})
         score = answers.other_score
         said = np.array([str(label) for label in answers.at(np.inf).labels])
@@ -233,7 +232,9 @@ def rate(happened: np.ndarray) -> dict[str, Any]:
     return Rate(int(happened.sum()), len(happened)).to_dict()
 
 
-def compare_one(pictures: Pictures, rows: np.ndarray, plan: Plan, seed: int) -> dict[str, Any]:
+def compare_one(
+    pictures: Pictures, rows: np.ndarray, plan: FineTunePlan, seed: int
+) -> dict[str, Any]:
     """Return figures of the frozen and the tuned network, and which of them would be taken."""
     test = pictures.rows("test")
     before = pictures.training_set(pictures.frozen, rows)
@@ -249,17 +250,17 @@ def compare_one(pictures: Pictures, rows: np.ndarray, plan: Plan, seed: int) -> 
     return {"seed": seed, "training": how, "choice": asdict(choice), **row}
 
 
-def compare(zoo: Pictures, plan: Plan) -> list[dict[str, Any]]:
+def compare(zoo: Pictures, plan: FineTunePlan) -> list[dict[str, Any]]:
     """Return figures on the zoo for each seed."""
     found = []
     for seed in SEEDS:
-        rows = zoo.looked_through(zoo.rows("train", "other_near", "pool"), seed)
+        rows = zoo.without_suspects(zoo.rows("train", "other_near", "pool"), seed)
         found.append(compare_one(zoo, rows, plan, seed))
         tell(found[-1])
     return found
 
 
-def elsewhere(work: Path, plan: Plan) -> list[dict[str, Any]]:
+def elsewhere(work: Path, plan: FineTunePlan) -> list[dict[str, Any]]:
     """Return figures on handwritten digits for each seed, which deals the digits, too."""
     found = []
     for seed in SEEDS:
@@ -269,24 +270,24 @@ def elsewhere(work: Path, plan: Plan) -> list[dict[str, Any]]:
     return found
 
 
-def calibration(zoo: Pictures, plan: Plan) -> list[dict[str, Any]]:
+def calibration(zoo: Pictures, plan: FineTunePlan) -> list[dict[str, Any]]:
     """Return how many known images are rejected that are like those of training for certain.
 
-    Known images of ``train`` and ``test`` are shuffled together and dealt anew. "naive" lays the
+    Known images of ``train`` and ``test`` are shuffled together and split anew. "naive" chooses the
     threshold on the very images that the network was tuned on.
     """
     found = []
     negatives = zoo.rows("other_near", "pool")
     for seed in SEEDS:
         rng = np.random.default_rng(seed)
-        dealt = []
+        parts_of = []
         for name in zoo.classes:
             known = np.flatnonzero(np.isin(zoo.part, ["train", "test"]) & (zoo.kind == name))
             n = np.count_nonzero((zoo.part == "train") & (zoo.kind == name))
             shuffled = rng.permutation(known)
-            dealt.append((shuffled[:n], shuffled[n:]))
-        rows = np.concatenate([*(first for first, _ in dealt), negatives])
-        test = np.concatenate([second for _, second in dealt])
+            parts_of.append((shuffled[:n], shuffled[n:]))
+        rows = np.concatenate([*(first for first, _ in parts_of), negatives])
+        test = np.concatenate([second for _, second in parts_of])
         features, parts, _ = zoo.tuned(rows, plan, seed)
         row = {"seed": seed}
         for name, part in (("held out", UNSEEN), ("naive", TUNED)):
@@ -297,13 +298,13 @@ def calibration(zoo: Pictures, plan: Plan) -> list[dict[str, Any]]:
     return found
 
 
-def imbalanced(zoo: Pictures, plan: Plan, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
+def imbalanced(zoo: Pictures, plan: FineTunePlan, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
     """Return figures with few giraffes: focal loss and oversampling, each with and without."""
     test = zoo.rows("test")
     found = []
     for seed in seeds:
         rng = np.random.default_rng(seed)
-        rows = zoo.looked_through(zoo.rows("train", "other_near", "pool"), seed)
+        rows = zoo.without_suspects(zoo.rows("train", "other_near", "pool"), seed)
         giraffes = rows[zoo.kind[rows] == "giraffe"]
         lost = rng.permutation(giraffes)[FEW_GIRAFFES:]
         rows = rows[~np.isin(rows, lost)]
@@ -362,7 +363,7 @@ def documents() -> Sections:
 
 def _seeds(compared: list[dict[str, Any]]) -> str:
     figures = {
-        "known_rejected": "known called other",
+        "known_rejected": "known rejected",
         "near_accepted": "near accepted",
         "near_at_equal_known": "near accepted, 95 % of known kept",
         "far_accepted": "far accepted",
@@ -384,7 +385,7 @@ def _seeds(compared: list[dict[str, Any]]) -> str:
 
 def _imbalanced(rows: list[dict[str, Any]]) -> str:
     lines = [
-        "| seed | network | focal | oversampling | known called other | giraffes called other "
+        "| seed | network | focal | oversampling | known rejected | giraffes rejected "
         "| wrong class | near accepted | near accepted, 95 % of known kept |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
@@ -434,7 +435,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    plan = Plan(epochs=arguments.epochs)
+    plan = FineTunePlan(epochs=arguments.epochs)
     found: dict[str, Any] = {}
     if arguments.out.exists() and {*arguments.only} != {*STEPS}:
         found = json.loads(arguments.out.read_text("utf-8"))
@@ -454,7 +455,7 @@ def main() -> None:
         for name in STEPS:
             if name in arguments.only:
                 found[name] = steps[name]()
-                arguments.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+                save(arguments.out, found)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Icebergs and ships: networks with several inputs, beside simpler ones, on simulated radar chips.
 
-Every way learns from the same chips and is measured on chips of other scenes; figures are means
+Every model learns from the same chips and is measured on chips of other scenes; figures are means
 over seeds, each with its own chips for training. Intervals, and those of differences, are over
-resampled scenes of the test set. Parts can be run by themselves, and are kept in a folder:
+resampled scenes of the test set. Models can be run one by one, and their answers are kept in a
+folder:
 
-    python benchmarks/iceberg.py WORK --seed 0 --way two-branch-plus
+    python benchmarks/iceberg.py WORK --seed 0 --model two-branch-plus
     python benchmarks/iceberg.py WORK --join --out benchmarks/results/iceberg.json
 """
 
@@ -21,15 +22,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import save
 from scipy.ndimage import gaussian_filter, label
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "iceberg"))
 from simulate import UNKNOWN, simulate, simulate_unknown
 
+from outgroup import MultiInputClassifier
+from outgroup.classifier.row_comparison import figure
 from outgroup.errors import DataWarning
-from outgroup.multi_input import PRESETS, Bands, Inputs, MultiInputClassifier, Numeric
-from outgroup.multi_input.ablation import figure
-from outgroup.multi_input.statistics import describe_images
+from outgroup.multi_input import PRESETS, Bands, Inputs, Numeric
+from outgroup.multi_input.image_statistics import describe_images
 
 TRAIN, TEST, STRANGE = 1000, 1500, 200
 TEST_SEED = 1000
@@ -43,7 +46,7 @@ Answers = dict[str, np.ndarray]
 
 
 def network(inputs: Inputs, preset: Any) -> Callable[..., tuple[Answers, dict[str, Any]]]:
-    """Return a way to answer: by a network."""
+    """Return a function that answers by a network."""
 
     def answer(train: Any, test: Any, strange: Any, seed: int) -> tuple[Answers, dict[str, Any]]:
         start = time.process_time()
@@ -56,11 +59,11 @@ def network(inputs: Inputs, preset: Any) -> Callable[..., tuple[Answers, dict[st
         answers = {"probability": found.class_scores[:, 1], "known": found.other_score}
         for kind, rows in strange.items():
             answers[kind] = model.predict(rows, nearest=0).other_score
-        promise = model.model.certificate.promises[0]
+        guarantee = model.certificate.guarantees[0]
         return answers, {
-            "threshold": model.model.threshold,
-            "bound": promise.bound,
-            "expected": promise.k / promise.n,
+            "threshold": model.threshold,
+            "bound": guarantee.bound,
+            "expected": guarantee.k / guarantee.n,
             "cpu_seconds": round(seconds),
         }
 
@@ -99,7 +102,7 @@ def measures(data: Any) -> np.ndarray:
 
 
 def logistic(describe: Callable[[Any], np.ndarray]) -> Callable[..., Any]:
-    """Return a way to answer: a logistic regression on a description and the angle."""
+    """Return a function that answers by a logistic regression on a description and the angle."""
 
     def answer(train: Any, test: Any, strange: Any, seed: int) -> tuple[Answers, dict[str, Any]]:
         from sklearn.linear_model import LogisticRegressionCV
@@ -125,7 +128,7 @@ def logistic(describe: Callable[[Any], np.ndarray]) -> Callable[..., Any]:
     return answer
 
 
-WAYS: dict[str, Callable[..., tuple[Answers, dict[str, Any]]]] = {
+MODELS: dict[str, Callable[..., tuple[Answers, dict[str, Any]]]] = {
     "two-branch-plus": network(BOTH, PRESETS["two-branch-plus"]),
     "two-branch-plus, no angle": network(Inputs([HH, HV]), PRESETS["two-branch-plus"]),
     "two-branch": network(BOTH, SMALL),
@@ -151,53 +154,53 @@ def data(work: Path, name: str, make: Callable[[], dict[str, Any]]) -> dict[str,
     return {name: cells if "band" in name else list(cells) for name, cells in found.items()}
 
 
-def run(work: Path, way: str, seed: int) -> None:
-    """Answer by one way, and keep the answers."""
+def run(work: Path, name: str, seed: int) -> None:
+    """Answer by one model, and keep the answers."""
     train = data(work, f"train-{seed}", lambda: simulate(TRAIN, seed))
     test = data(work, "test", lambda: simulate(TEST, TEST_SEED))
     strange = {
         kind: data(work, kind, lambda kind=kind: simulate_unknown(kind, STRANGE, TEST_SEED))
         for kind in UNKNOWN
     }
-    answers, more = WAYS[way](train, test, strange, seed)
-    np.savez(work / f"{way} {seed}.npz", **answers)
-    (work / f"{way} {seed}.json").write_text(json.dumps(more))
+    answers, more = MODELS[name](train, test, strange, seed)
+    np.savez(work / f"{name} {seed}.npz", **answers)
+    (work / f"{name} {seed}.json").write_text(json.dumps(more))
 
 
 def join(work: Path) -> dict[str, Any]:
-    """Return the figures of all ways and seeds that were run."""
+    """Return the figures of all models and seeds that were run."""
     test = data(work, "test", lambda: simulate(TEST, TEST_SEED))
     y = np.array(test["is_iceberg"])
     _, scene = np.unique(test["scene"], return_inverse=True)
     losses, found = {}, {}
-    for way in WAYS:
-        seeds = sorted(int(f.stem.rsplit(" ", 1)[1]) for f in work.glob(f"{way} ?.npz"))
+    for name in MODELS:
+        seeds = sorted(int(f.stem.rsplit(" ", 1)[1]) for f in work.glob(f"{name} ?.npz"))
         if not seeds:
             continue
-        answers = [dict(np.load(work / f"{way} {seed}.npz")) for seed in seeds]
-        said = [json.loads((work / f"{way} {seed}.json").read_text()) for seed in seeds]
+        answers = [dict(np.load(work / f"{name} {seed}.npz")) for seed in seeds]
+        said = [json.loads((work / f"{name} {seed}.json").read_text()) for seed in seeds]
         P = np.clip([one["probability"] for one in answers], 1e-7, 1 - 1e-7)
-        losses[way] = dict(zip(seeds, -np.log(np.where(y == 1, P, 1 - P)), strict=True))
+        losses[name] = dict(zip(seeds, -np.log(np.where(y == 1, P, 1 - P)), strict=True))
         right = (P > 0.5) == (y == 1)
-        found[way] = {
+        found[name] = {
             "seeds": seeds,
-            "log_loss": vars(figure(np.mean(list(losses[way].values()), axis=0), scene)),
+            "log_loss": vars(figure(np.mean(list(losses[name].values()), axis=0), scene)),
             "accuracy": vars(figure(right.mean(axis=0), scene)),
         }
         if "known" in answers[0]:
-            found[way]["other"] = [
+            found[name]["other"] = [
                 _other(one, more) for one, more in zip(answers, said, strict=True)
             ]
-            found[way]["rejected_at_95_percent_known_kept"] = {
+            found[name]["rejected_at_95_percent_known_kept"] = {
                 kind: vars(_over_chips(answers, kind)) for kind in UNKNOWN
             }
-            found[way]["cpu_seconds"] = [more["cpu_seconds"] for more in said]
+            found[name]["cpu_seconds"] = [more["cpu_seconds"] for more in said]
     best = losses["two-branch-plus"]
-    for way, own in losses.items():
+    for name, own in losses.items():
         shared = sorted({*own} & {*best})
-        if way != "two-branch-plus" and shared:
+        if name != "two-branch-plus" and shared:
             more = np.mean([own[seed] - best[seed] for seed in shared], axis=0)
-            found[way]["log_loss_more_than_plus"] = {"seeds": shared, **vars(figure(more, scene))}
+            found[name]["log_loss_more_than_plus"] = {"seeds": shared, **vars(figure(more, scene))}
     setting = {"train": TRAIN, "test": TEST, "scenes_of_test": int(scene.max()) + 1}
     return {"setting": setting, "ways": found}
 
@@ -221,7 +224,7 @@ def _other(answers: Answers, more: dict[str, Any]) -> dict[str, Any]:
     }
     return {
         "known_rejected": float((known > by_own).mean()),
-        "promised_at_most": more["bound"],
+        "guaranteed_at_most": more["bound"],
         "expected": more["expected"],
         **kinds,
     }
@@ -232,21 +235,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("work", type=Path)
     parser.add_argument("--seed", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--way", nargs="*", default=[*WAYS], choices=[*WAYS])
+    parser.add_argument("--model", nargs="*", default=[*MODELS], choices=[*MODELS])
     parser.add_argument("--join", action="store_true")
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
     if given.join:
-        text = json.dumps(join(given.work), indent=1)
         if given.out is None:
-            print(text)
+            print(json.dumps(join(given.work), indent=1))
         else:
-            given.out.write_text(text + "\n")
+            save(given.out, join(given.work))
         return
     for seed in given.seed:
-        for way in given.way:
-            run(given.work, way, seed)
+        for name in given.model:
+            run(given.work, name, seed)
 
 
 if __name__ == "__main__":

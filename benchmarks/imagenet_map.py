@@ -9,11 +9,11 @@ asking for them says is kept in the result.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import save
 from one_class import said
 from setting import versions
 
@@ -81,7 +81,7 @@ def main() -> None:
     except InvalidParameterError as error:
         missing = str(error)
     found = {"rows": rows, "asked for a giraffe": missing, "versions": versions()}
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    save(RESULTS, found)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""Whether the promise of several networks is kept: repeated, on rows without end.
+"""Whether the guarantee of several networks holds, in repeated simulations.
 
-Rows have numbers of which a class depends on two; new ones can be drawn at will, so that the share
-of them that is called other is known to a fraction of a percent. Small sets and networks that learn
+The class of a row depends on two of its numbers. New rows can be drawn at will, so that the share
+of them that is rejected is known to a fraction of a percent. Small sets and networks that learn
 them by heart are the hard case. Three thresholds of the same networks are compared:
 
-* **kept**: from the rows that nothing has seen, what `MultiInputClassifier` does;
+* **kept**: from rows that no network has seen, as `MultiInputClassifier` does;
 * **out of fold**: from rows that one of the networks has not seen, scored by this one, while new
   rows get the mean of all;
 * **learned**: from rows that networks have learned from.
 
-A promise of 95 % confidence may be broken in 5 % of the repeats. A few minutes on one core::
+A guarantee of 95 % confidence may fail in 5 % of the repeats. A few minutes on one core::
 
     python benchmarks/inputs_promises.py --out benchmarks/results/inputs_promises.json
 """
@@ -19,19 +19,21 @@ from __future__ import annotations
 import argparse
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import save
 
+from outgroup import MultiInputClassifier
+from outgroup._features import take
 from outgroup.calibration import HeldOut, choose_threshold
 from outgroup.errors import DataWarning
-from outgroup.multi_input import Inputs, MultiInputClassifier, Numeric, Preset
-from outgroup.multi_input.dealing import deal_rows
-from outgroup.multi_input.encoding import read_cells
-from outgroup.multi_input.frames import as_frame
-from outgroup.multi_input.model import answered
-from outgroup.multi_input.scoring import features_of
+from outgroup.multi_input import Inputs, Numeric, Preset
+from outgroup.multi_input.row_scoring import row_layers
+from outgroup.multi_input.row_table import as_row_table, read_cells
+from outgroup.multi_input.training_rows import split_rows
 
 COLUMNS = 4
 INPUTS = Inputs(table=[Numeric(f"x{i}") for i in range(COLUMNS)])
@@ -53,12 +55,12 @@ def by_heart(members: int) -> Preset:
 
 
 def once(seed: int, n: int = 120, members: int = 3, n_new: int = NEW) -> Found:
-    """Fit once, and return of each threshold what is promised and what is true.
+    """Fit once, and return for each threshold what its certificate says and what is true.
 
     Returns
     -------
     dict
-        By the name of the threshold: "rejected" of new rows, "expected" and "promised".
+        By the name of the threshold: "rejected" of new rows, "expected" and "guaranteed".
     """
     draws = np.random.default_rng([7, seed])
     rows, labels = draw(n, draws)
@@ -66,45 +68,45 @@ def once(seed: int, n: int = 120, members: int = 3, n_new: int = NEW) -> Found:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         classifier.fit(rows, labels)
-    model, data = classifier.model, classifier.report
-    new = model.score(read_cells(INPUTS, as_frame(draw(n_new, draws)[0]))).other
-    own = model.encoder.encode(data.cells)
-    answers = model.networks.run(own)
-    features = features_of(data.cells, own, model.encoder, model.plan)
-    deal = deal_rows(data, members, seed)
-    rest = (model.encoder, model.plan, model.target)
+    encoder, data = classifier.encoder, classifier.report
+    new = encoder.encode(read_cells(INPUTS, as_row_table(draw(n_new, draws)[0])))
+    layers = row_layers(data.cells, encoder.cell_encoder, encoder.networks)
+    split = split_rows(data, members, seed)
+
+    def scores_at(at: Any, members: slice) -> Any:
+        some = replace(encoder, scorers=encoder.scorers[members])
+        found, _ = some.score([take(own, at) for own in layers[members]])
+        return found["other_scores"][:, 0]
+
     out_of_fold = [
-        answered([answer.take(at)], features.take(at), [scorer], *rest).other
-        for answer, scorer, at in zip(
-            answers, model.scorers, map(deal.held_out, deal.members), strict=True
-        )
+        scores_at(split.held_out(member), slice(i, i + 1)) for i, member in enumerate(split.members)
     ]
-    at = deal.learned(deal.members[0])
-    learned = answered(
-        [answer.take(at) for answer in answers], features.take(at), model.scorers, *rest
-    ).other
-    ways = {"kept": model.known_scores, "out of fold": np.concatenate(out_of_fold)}
+    scores_of = {
+        "kept": classifier.model.known_scores,
+        "out of fold": np.concatenate(out_of_fold),
+        "learned": scores_at(split.learned(split.members[0]), slice(None)),
+    }
     found = {}
-    for name, scores in {**ways, "learned": learned}.items():
+    for name, scores in scores_of.items():
         made = choose_threshold(HeldOut(scores))
-        promise = made.certificate.promises[0]
+        guarantee = made.certificate.guarantees[0]
         found[name] = {
-            "rejected": float((new > made.threshold).mean()),
-            "expected": (promise.k + 1) / (promise.n + 1),
-            "promised": promise.bound,
+            "rejected": float((new.layers["other_scores"][:, 0] > made.threshold).mean()),
+            "expected": (guarantee.k + 1) / (guarantee.n + 1),
+            "guaranteed": guarantee.bound,
         }
     return found
 
 
 def summary(found: list[Found]) -> Found:
-    """Return of each threshold the means over repeats, and how often its promise was broken."""
+    """Return for each threshold the means over repeats, and how often its guarantee failed."""
     result = {}
     for name in found[0]:
         one = {key: np.array([each[name][key] for each in found]) for key in found[0][name]}
         result[name] = {
             **{key: float(values.mean()) for key, values in one.items()},
             "rejected_standard_error": float(one["rejected"].std() / np.sqrt(len(found))),
-            "broken": float((one["rejected"] > one["promised"]).mean()),
+            "broken": float((one["rejected"] > one["guaranteed"]).mean()),
         }
     return result
 
@@ -122,7 +124,7 @@ def main() -> None:
         print(n, members, json.dumps(summary(found), indent=1), flush=True)
     if given.out:
         told = {"repeats": given.repeats, "new_rows": NEW, "results": result}
-        given.out.write_text(json.dumps(told, indent=1) + "\n")
+        save(given.out, told)
 
 
 if __name__ == "__main__":

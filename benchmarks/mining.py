@@ -1,4 +1,4 @@
-"""Mine a stream for one known class of the zoo, and check the promise where the truth is known.
+"""Mine a stream for one known class of the zoo, and check the guarantee where the truth is known.
 
 Usage: ``python benchmarks/mining.py ZOO`` where ZOO is the folder that ``zoo.py`` describes. Of its
 images of unknown kinds that are kept for testing none is used. ``--part coverage`` needs no images;
@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from documents import DOCS, Sections, add_flag
+from documents import DOCS, Sections, add_flag, save
 from embedded import Embedded
 from setting import versions
 
 from outgroup.calibration.bounds import interval
 from outgroup.mining import Effort, TypicalOfAClass, mine_embeddings
-from outgroup.mining.seen import keys_of
-from outgroup.model import OpenSetModel, fit_model
-from outgroup.selection import choose_strategy
+from outgroup.mining.memory import keys_of
+from outgroup.model import Model, fit_model
+from outgroup.strategies import choose_strategy
 from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "mining.json"
@@ -84,7 +84,7 @@ def compare(
     mined_from, held_out = np.array_split(stream, 2)
     known, test = zoo.rows("train", [name]), zoo.rows("test", [name])
 
-    def model(negatives: np.ndarray) -> tuple[TrainingSet, OpenSetModel]:
+    def model(negatives: np.ndarray) -> tuple[TrainingSet, Model]:
         data = zoo.training_set(known, negatives)
         return data, fit_model(data, choose_strategy(way), seed=seed)
 
@@ -330,7 +330,7 @@ def covered(shares: tuple[float, float], target: float, seed: int) -> dict[str, 
     }
 
 
-def accepted(model: OpenSetModel, rows: np.ndarray) -> float:
+def accepted(model: Model, rows: np.ndarray) -> float:
     """Return the share of rows that a model gives a class."""
     return float((model.strategy.score({"last": rows}).other_score <= model.threshold).mean())
 
@@ -392,7 +392,7 @@ def zoo_table(rows: list[dict[str, Any]]) -> str:
 def suspects_table(rows: list[dict[str, Any]]) -> str:
     """Return what becomes of images of the class in the stream, as Markdown."""
     lines = [
-        "| class | strategy | found of those hidden | others set aside | known called other: clean "
+        "| class | strategy | found of those hidden | others set aside | known rejected: clean "
         "stream | hidden, set aside | hidden, learned from |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -487,7 +487,7 @@ def main() -> None:
     found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     found |= made
     found["versions"] = versions()
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    save(RESULTS, found)
 
 
 if __name__ == "__main__":

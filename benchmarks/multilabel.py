@@ -1,8 +1,8 @@
-"""Several labels an image: the zoo's images pasted side by side, under every labeler.
+"""Several labels an image: the zoo's images pasted side by side, by every strategy for labels.
 
 Usage: ``python benchmarks/multilabel.py ZOO`` with the folders of ``benchmarks/zoo.py``; two
 minutes. Pictures are made in a temporary folder and deleted. ``--documents`` writes the table of
-the last result into README.md, and does nothing else.
+the last result into ``docs/choosing.md``, and does nothing else.
 
 Each picture shows the middle squares of two images, squeezed to half their width. To train: an
 animal of ``train`` and one of another class or the same, or a thing of ``pool``; two things of
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from documents import README, Sections, add_flag
+from documents import DOCS, Sections, add_flag, save
 from PIL import Image
 from setting import machine, versions
 
@@ -155,7 +155,7 @@ def without_none(table: Path) -> Path:
 
 
 def measure(zoo: Zoo, work: Path) -> list[dict[str, Any]]:
-    """Train and evaluate every labeler, with and without pictures of no label."""
+    """Train and evaluate every strategy, with and without pictures of no label."""
     train, test, unknown = make(zoo, work)
     results = []
     for negatives, table in (("things and animals", train), ("none", without_none(train))):
@@ -176,7 +176,7 @@ def measure(zoo: Zoo, work: Path) -> list[dict[str, Any]]:
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Return the rows of the README's table, as Markdown."""
+    """Return the rows of the table, as Markdown."""
     lines = [
         "| images of none to learn from | strategy | labels missed | all labels right | "
         "things given any | animals given any | other things given any |",
@@ -209,7 +209,9 @@ def percent(rate: dict[str, Any]) -> str:
 
 def documents() -> Sections:
     """Return what is shown of the last result."""
-    return {README: {"labels": table(json.loads(RESULTS.read_text("utf-8"))["results"])}}
+    return {
+        DOCS / "choosing.md": {"labels": table(json.loads(RESULTS.read_text("utf-8"))["results"])}
+    }
 
 
 def main() -> None:
@@ -223,7 +225,7 @@ def main() -> None:
         zoo = Zoo(arguments.zoo, np.random.default_rng(0))
         report["look-alikes trained on"] = zoo.near["train"]
         report["results"] = measure(zoo, Path(work))
-    RESULTS.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    save(RESULTS, report)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,11 @@ own threshold, and at that which keeps 95 % of the test images of the class.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import save
 from setting import versions
 
 from outgroup import ImageClassifier
@@ -80,7 +80,7 @@ def main() -> None:
                     accepted = ", ".join(f"{k} {said(v)}" for k, v in found["accepted"].items())
                     rejected = said(found["known rejected"])
                     print(f"{name} {row['negatives']} {strategy} {key}: {rejected}; {accepted}")
-    RESULTS.write_text(json.dumps({"rows": rows, "versions": versions()}, indent=1) + "\n", "utf-8")
+    save(RESULTS, {"rows": rows, "versions": versions()})
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 import setting
-from documents import DOCS, Sections, add_flag
+from documents import DOCS, Sections, add_flag, save
 from PIL import Image
 
 RESULTS = Path(__file__).parent / "results" / "pool_cost.json"
@@ -291,7 +291,7 @@ def main() -> None:
         print(json.dumps(run_one(options.run, sample(options.folder, options.images))))
         return
     found = measure(options.folder, options.images, options.repeats)
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    save(RESULTS, found)
 
 
 if __name__ == "__main__":

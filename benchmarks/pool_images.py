@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import random
 import statistics
 import tempfile
@@ -28,13 +27,14 @@ from typing import Any
 
 import numpy as np
 import setting
+from documents import save
 
 from outgroup import Pool
 from outgroup.backbones import get_backbone
 from outgroup.embeddings import Embedder
 from outgroup.images import decode
 from outgroup.pool import Incoming
-from outgroup.pool.stored_images import StoredForm
+from outgroup.pool.storage import StoredForm
 
 RESULT = Path(__file__).parent / "results" / "pool_images.json"
 FORMS = [(quality, colours) for quality in (85, 90, 95) for colours in ("4:2:0", "4:4:4")]
@@ -156,7 +156,7 @@ def main() -> None:
         "kept_images": drift(files),
         "throughput": throughput(files, options.repeats),
     }
-    RESULT.write_text(json.dumps(record, indent=2) + "\n")
+    save(RESULT, record)
 
 
 if __name__ == "__main__":

@@ -28,12 +28,13 @@ from pathlib import Path
 
 import numpy as np
 import setting
+from documents import save
 from PIL import Image
 
 from outgroup import Pool
 from outgroup.backbones import get_backbone
-from outgroup.pool.batch import NewImage
-from outgroup.pool.writing import Writer
+from outgroup.pool.records import NewImage
+from outgroup.pool.writer import Writer, writer_lock
 
 RESULT = Path(__file__).parent / "results" / "pool_scale.json"
 WINDOW = 10_000  # images at the end of an append that are timed
@@ -83,8 +84,9 @@ def append(pool: Pool, n: int) -> Seconds:
     bits = rng.integers(0, 2**64, 2**20, dtype=np.uint64)
     block = rng.normal(size=(997, sum(pool.layers.values()))).astype(np.float32)
     ends = np.cumsum(list(pool.layers.values()))[:-1]
-    writer = Writer(pool.path, pool._index, pool._shards, pool._embeddings)
-    with writer:
+    parts = pool.path, pool._index, pool._shards, pool._embeddings
+    with writer_lock(pool.path):
+        writer = Writer(*parts)
         first = len(pool)
         for row in range(first, n):
             if row == max(first, n - WINDOW):
@@ -97,7 +99,8 @@ def append(pool: Pool, n: int) -> Seconds:
         writer.commit()
         found = {"append": each(now() - start, min(WINDOW, n - first))}
     start = now()
-    with writer:  # as a run does that goes on
+    with writer_lock(pool.path):  # as a run does that goes on
+        Writer(*parts)
         found["open to write"] = each(now() - start, n)
     return found
 
@@ -230,7 +233,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as made_here:
         found = measure(options.folder or Path(made_here) / "pool", sorted(options.sizes))
-    options.result.write_text(json.dumps(found, indent=2) + "\n")
+    save(options.result, found)
 
 
 if __name__ == "__main__":

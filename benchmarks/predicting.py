@@ -21,6 +21,7 @@ import tempfile
 from pathlib import Path
 
 import setting
+from documents import save
 
 RESULT = Path(__file__).parent / "results" / "predicting.json"
 MOST_SECONDS, MOST_MEGABYTES = 1.5, 700
@@ -108,7 +109,7 @@ def main() -> None:
         "machine": machine,
         "versions": setting.versions(),
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    save(options.out, result)
     print(json.dumps({key: result[key] for key in ("one_image", "many_images")}, indent=1))
 
 

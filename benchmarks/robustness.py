@@ -26,6 +26,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import setting
+from documents import save
 
 RESULT = Path(__file__).parent / "results" / "robustness.json"
 FORMATS = {
@@ -172,7 +173,7 @@ def main() -> None:
         "seed": options.seed,
         "versions": setting.versions(),
     }
-    options.out.write_text(json.dumps(result, indent=1) + "\n")
+    save(options.out, result)
     print(json.dumps({k: result[k] for k in list(result)[1:8]}, indent=1))
     sys.exit(bool(wrong))
 

@@ -13,8 +13,8 @@ Run from the root of the repository, seven minutes on two cores::
 
     python benchmarks/selection.py ZOO
 
-which writes ``benchmarks/results/selection.json``; ``--documents`` puts its table into README.md
-and ``docs/choosing.md``, and does nothing else. ZOO is described in ``benchmarks/embedded.py``.
+which writes ``benchmarks/results/selection.json``; ``--documents`` puts its table into
+``docs/choosing.md``, and does nothing else. ZOO is described in ``benchmarks/embedded.py``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from documents import DOCS, README, Sections, add_flag
+from documents import DOCS, Sections, add_flag, save
 from embedded import Embedded
 from scipy.stats import spearmanr
 from setting import machine, versions
@@ -37,11 +37,15 @@ from sklearn.datasets import load_digits
 from outgroup.errors import OutgroupError
 from outgroup.evaluation import Rate
 from outgroup.model import fit_model
-from outgroup.multilabel import choose_labeler
-from outgroup.selection import LINEUP, choose_strategy, compare_strategies, select_strategy
-from outgroup.selection.comparison import StrategyResult
-from outgroup.selection.lineup import AUTO_LINEUP
+from outgroup.selection import (
+    AUTO_LINEUP,
+    LINEUP,
+    StrategyResult,
+    compare_strategies,
+    select_strategy,
+)
 from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES
+from outgroup.strategies import choose_strategy
 from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "selection.json"
@@ -49,8 +53,6 @@ LABELS = RESULTS.with_name("multilabel.json")
 CLASSES = ("cat", "dog", "giraffe")
 FEW = 15
 
-#: Splits, the first ones, that the README shows.
-IN_README = 6
 
 #: Share of the test's known images that are kept where all strategies keep the same.
 KEPT = 0.95
@@ -288,7 +290,11 @@ def behind_with_labels() -> list[float]:
         shares = [row["by_origin"][name]["value"] for name in ("unknown near", "unknown far")]
         given.setdefault(row["negatives"], {})[row["strategy"]] = 100 * float(np.mean(shares))
     budgeted = [
-        {name: v for name, v in by.items() if choose_labeler(name).fixed_threshold is None}
+        {
+            name: share
+            for name, share in by.items()
+            if choose_strategy(name, labels=True).fixed_threshold is None
+        }
         for by in given.values()
     ]
     return [by["blend"] - min(by.values()) for by in budgeted]
@@ -317,12 +323,11 @@ def summary(results: list[dict[str, Any]]) -> str:
 
 
 def documents() -> Sections:
-    """Return what is shown of the last result: in the README the first splits only."""
+    """Return what is shown of the last result."""
     results = json.loads(RESULTS.read_text("utf-8"))["results"]
-    means = "\nPoints that what `auto` takes is behind the best way in hindsight, on average:\n\n"
+    means = "\nPoints that the choice of `auto` is behind the best in hindsight, on average:\n\n"
     means += summary(results)
-    shown = {README: results[:IN_README], DOCS / "choosing.md": results}
-    return {document: {"selection": table(some) + means} for document, some in shown.items()}
+    return {DOCS / "choosing.md": {"selection": table(results) + means}}
 
 
 def main() -> None:
@@ -359,7 +364,7 @@ def main() -> None:
     for name in ("points_behind", "points_behind_at_equal_known"):
         found[f"mean_{name}"] = float(np.mean([result[name] for result in found["results"]]))
         print(f"\nOn average {found[f'mean_{name}']:.2f} {name.replace('_', ' ')}.")
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    save(RESULTS, found)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from documents import save
 from setting import machine, picture, versions
 from threadpoolctl import threadpool_limits
 
@@ -79,7 +80,7 @@ def main() -> None:
         "machine": machine(),
         "versions": versions(),
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
+    save(RESULT, result)
     print(json.dumps(result, indent=1))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from documents import DOCS, Sections, add_flag
+from documents import DOCS, Sections, add_flag, save
 from embedded import Embedded
 from PIL import Image, ImageOps
 from setting import machine, versions
@@ -28,9 +28,9 @@ from threadpoolctl import threadpool_limits
 from outgroup.backbones import get_backbone
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.evaluation import Rate
-from outgroup.model import OpenSetModel, fit_model
+from outgroup.model import Model, fit_model
 from outgroup.pool.sampling import Chunk, draw
-from outgroup.selection import choose_strategy
+from outgroup.strategies import choose_strategy
 from outgroup.synthetic import GENERATORS, made_from_nothing
 from outgroup.training_set import TrainingSet
 
@@ -109,7 +109,7 @@ def negatives(zoo: Embedded, kinds: dict[str, dict[str, Layers]]) -> dict[str, A
     return found
 
 
-def learned(zoo: Embedded, strategy: str, rows: Layers | None, folders: list[str]) -> OpenSetModel:
+def learned(zoo: Embedded, strategy: str, rows: Layers | None, folders: list[str]) -> Model:
     """Return a model of the training images and negatives."""
     train = zoo.rows("train")
     layers = zoo.take(train) if rows is None else joined([zoo.take(train), rows])
@@ -164,9 +164,7 @@ def measure(zoo: Embedded, kinds: dict[str, dict[str, Layers]]) -> list[dict[str
     return found
 
 
-def counted(
-    model: OpenSetModel, asked: dict[str, Layers], unknown: dict[str, Layers]
-) -> dict[str, Rate]:
+def counted(model: Model, asked: dict[str, Layers], unknown: dict[str, Layers]) -> dict[str, Rate]:
     """Return what is accepted at the threshold that rejects 5 % of the known test images."""
     threshold = np.quantile(model.predict(asked["test"]).other_score, 0.95, method="higher")
     rates = {}
@@ -213,7 +211,7 @@ def main() -> None:
         "machine": machine(),
         "versions": versions(),
     }
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    save(RESULTS, found)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ threshold held against new known images:
 * the mean share of new known images that is kept, where 95 % are expected;
 * the same for detectors whose held-out scores are those of five folds, and those of models without
   one row each, in 300 simulated data sets;
-* how often the certificate's promise is kept. In a split of the zoo the share of new images is
-  itself only counted on 371, so "kept" there means that the count does not contradict the promise
+* how often the certificate's guarantee is kept. In a split of the zoo the share of new images is
+  itself only counted on 371, so "kept" there means that the count does not contradict the guarantee
   (one-sided binomial test at 5 %); in the simulation it means that the true share is within it.
 
 Run from the root of the repository, an hour on one core::
@@ -22,21 +22,21 @@ which writes ``benchmarks/results/thresholds.json``. ZOO is described in ``bench
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from documents import save
 from embedded import Embedded
 from scipy.stats import binom
 from setting import machine, versions
 
 from outgroup.detectors import DETECTORS, FeatureDetector
 from outgroup.model import fit_model
-from outgroup.selection import LINEUP, choose_strategy
-from outgroup.strategies import FoldedRows
-from outgroup.training_set import TrainingSet, deal
+from outgroup.selection import LINEUP
+from outgroup.strategies import FoldedRows, choose_strategy
+from outgroup.training_set import TrainingSet
 
 RESULTS = Path(__file__).parent / "results" / "thresholds.json"
 N_NEGATIVES, N_FRESH = 800, 20_000
@@ -47,7 +47,7 @@ Case = tuple[TrainingSet, dict[str, np.ndarray], bool]
 
 
 def zoo_splits(zoo: Embedded, repeats: int) -> Iterator[Case]:
-    """Deal the known images anew, as many of each class as the zoo has for training."""
+    """Split the known images anew, as many of each class as the zoo has for training."""
     known, train = np.r_[zoo.rows("train"), zoo.rows("test")], zoo.rows("train")
     negatives = np.r_[zoo.rows("other_near"), zoo.rows("pool")]
     for seed in range(repeats):
@@ -87,7 +87,7 @@ def simulated(repeats: int, d: int = 64) -> Iterator[Case]:
 def measure(cases: Iterator[Case]) -> dict[str, dict[str, Any]]:
     """Fit every strategy to every case."""
     kept: dict[str, list[float]] = {name: [] for name in LINEUP}
-    promised: dict[str, list[bool]] = {name: [] for name in LINEUP}
+    guaranteed: dict[str, list[bool]] = {name: [] for name in LINEUP}
     for number, (data, new, is_truth) in enumerate(cases):
         for name in LINEUP:
             strategy = choose_strategy(name)
@@ -95,12 +95,12 @@ def measure(cases: Iterator[Case]) -> dict[str, dict[str, Any]]:
                 continue
             model = fit_model(data, strategy)
             rejected = int((model.strategy.score(new).other_score > model.threshold).sum())
-            n, bound = len(new["last"]), model.certificate.promises[0].bound
+            n, bound = len(new["last"]), model.certificate.guarantees[0].bound
             kept[name].append(1.0 - rejected / n)
             contradicted = rejected / n > bound
             if not is_truth:
                 contradicted = float(binom.sf(rejected - 1, n, bound)) < 0.05
-            promised[name].append(not contradicted)
+            guaranteed[name].append(not contradicted)
         print(number, flush=True)
     return {
         name: {
@@ -108,7 +108,7 @@ def measure(cases: Iterator[Case]) -> dict[str, dict[str, Any]]:
             "mean_kept": float(np.mean(kept[name])),
             "least_kept": float(np.min(kept[name])),
             "most_kept": float(np.max(kept[name])),
-            "promise_kept": int(np.sum(promised[name])),
+            "guarantee_kept": int(np.sum(guaranteed[name])),
         }
         for name in LINEUP
         if kept[name]
@@ -124,7 +124,7 @@ def one_by_one(repeats: int) -> dict[str, dict[str, Any]]:
     }
     bound = 0.0
     for data, new, _ in simulated(repeats):
-        folds = deal(data, 5, 0)
+        folds = data.folds(5, 0)
         for name, found in rejected.items():
             shares = []
             for alone in (False, True):
@@ -133,7 +133,7 @@ def one_by_one(repeats: int) -> dict[str, dict[str, Any]]:
                 shares.append(
                     float((model.strategy.score(new).other_score > model.threshold).mean())
                 )
-                bound = model.certificate.promises[0].bound
+                bound = model.certificate.guarantees[0].bound
             found.append(shares)
     return {
         name: {
@@ -167,18 +167,18 @@ def main() -> None:
         "one by one": one_by_one(6 * arguments.repeats),
     }
     for world in ("zoo", "simulated"):
-        print(f"\n{world}: kept on average (least, most), promise kept")
+        print(f"\n{world}: kept on average (least, most), guarantee kept")
         for name, row in found[world].items():
             print(
                 f"  {name:30s} {row['mean_kept']:.1%} ({row['least_kept']:.1%}, "
-                f"{row['most_kept']:.1%})  {row['promise_kept']} of {row['n']}"
+                f"{row['most_kept']:.1%})  {row['guarantee_kept']} of {row['n']}"
             )
-    print("\nsimulated: rejected on average, standard deviation, promises broken")
+    print("\nsimulated: rejected on average, standard deviation, guarantees broken")
     for name, row in found["one by one"].items():
         for way in ("folds", "one by one"):
             mean, sd, broken = (row[way][what] for what in ("mean", "sd", "broken"))
             print(f"  {name:22s} {way:10s} {mean:.1%} {sd:.1%} {broken} of {row['n']}")
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    save(RESULTS, found)
 
 
 if __name__ == "__main__":

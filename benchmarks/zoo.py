@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from documents import README, Sections, add_flag
+from documents import README, Sections, add_flag, save
 
 RESULTS = Path(__file__).parent / "results" / "zoo.json"
 OUTGROUP = [sys.executable, "-c", "from outgroup.cli import main; main()"]
@@ -120,7 +120,7 @@ def seconds(zoo: Path, trained: list[Path], work: Path, warm: Path) -> dict[str,
 def table(results: list[dict[str, Any]]) -> str:
     """Return the rows of the README's table, as Markdown."""
     lines = [
-        "| trained with | strategy | known called other | wrong class | animals accepted "
+        "| trained with | strategy | known rejected | wrong class | animals accepted "
         "| other things accepted |",
         "|---|---|---|---|---|---|",
     ]
@@ -161,7 +161,7 @@ def main() -> None:
     }
     found["python"] = platform.python_version()
     found["cores"] = os.cpu_count()
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    save(RESULTS, found)
     print(json.dumps(found["seconds"], indent=1))
 
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from outgroup._component import State
-from outgroup.detectors.knn import KNearestNeighbours
-from outgroup.detectors.mahalanobis import Mahalanobis
-from outgroup.heads.linear_softmax import LinearSoftmax
+from outgroup.detectors.gaussian import Mahalanobis
+from outgroup.detectors.neighbours import KNearestNeighbours
+from outgroup.heads.linear import LinearSoftmax
 from outgroup.strategies import FoldedRows
 from outgroup.strategies.blend import Blend
 
@@ -23,7 +23,7 @@ def test_a_state_is_the_name_parameters_and_arrays() -> None:
     assert list(state.arrays) == ["known"]
 
 
-def test_a_state_holds_what_was_tuned_as_a_parameter() -> None:
+def test_a_state_holds_chosen_values_as_parameters() -> None:
     X, y, folds = training_rows()
     head = LinearSoftmax()
     head.cross_fit(X, y, folds)
@@ -32,7 +32,7 @@ def test_a_state_holds_what_was_tuned_as_a_parameter() -> None:
     assert found == {"strength": head.strength_, "class_weight": "balanced"}
 
 
-def test_a_component_from_its_state_answers_the_same_and_can_be_saved_again() -> None:
+def test_a_component_from_its_state_gives_the_same_logits_and_the_same_state() -> None:
     X, y, folds = training_rows()
     head = LinearSoftmax()
     head.cross_fit(X, y, folds)
@@ -42,7 +42,7 @@ def test_a_component_from_its_state_answers_the_same_and_can_be_saved_again() ->
     assert again.state().parameters == state.parameters
 
 
-def test_frozen_keeps_what_was_tuned_and_nothing_that_was_learned() -> None:
+def test_a_frozen_copy_keeps_the_chosen_parameters_and_nothing_else() -> None:
     X, y, folds = training_rows()
     blend = Blend()
     blend.cross_fit(FoldedRows({"last": X}, y, folds))
@@ -54,7 +54,7 @@ def test_frozen_keeps_what_was_tuned_and_nothing_that_was_learned() -> None:
         frozen.head.coef  # noqa: B018
 
 
-def test_frozen_without_a_fit_is_a_copy() -> None:
+def test_a_frozen_copy_of_an_unfitted_component_has_its_parameters() -> None:
     frozen = Mahalanobis(shrinkage=0.3).frozen()
     assert frozen.shrinkage == 0.3
     assert Mahalanobis().frozen().shrinkage is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import outgroup
-from outgroup import demo
+from outgroup.cli import demo
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,14 @@ def test_demonstration_leaves_a_model_and_a_picture(
         unknown={name: images[::12] for name, images in data.unknown.items()},
     )
     monkeypatch.setattr(demo, "load_data", lambda: few)
-    result = demo.run(tmp_path / "new" / "folder")
+    result = demo.run_demo(tmp_path / "new" / "folder")
 
     assert result.rows[0].name == "outgroup"
     assert len(result.rows) == 3
     for row in result.rows:
         assert set(row.accepted) == set(few.unknown)
-        assert row.right.n == row.called_other.n == len(few.test)
-        assert row.right.k + row.called_other.k <= row.right.n
+        assert row.right.n == row.rejected.n == len(few.test)
+        assert row.right.k + row.rejected.k <= row.right.n
     ours, loose, strict = result.rows
     assert ours.right.value is not None
     assert ours.right.value > 0.5
@@ -73,6 +73,6 @@ def test_demonstration_leaves_a_model_and_a_picture(
     classifier = outgroup.load(result.model)
     assert set(classifier.classes) == set(few.train_labels)
     answers = classifier.predict(few.test)
-    assert sum(label is None for label in answers.labels) == ours.called_other.k
+    assert sum(label is None for label in answers.labels) == ours.rejected.k
     texts = "".join(ElementTree.parse(result.picture).getroot().itertext())
     assert all(name in texts for name in few.unknown)

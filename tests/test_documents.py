@@ -107,7 +107,7 @@ def test_the_python_examples_of_the_readme_run(
     assert set(names["p"].thresholds) == {"disc", "square"}
 
 
-def test_the_promises_of_the_readme_are_those_of_the_results() -> None:
+def test_the_guarantees_of_the_readme_are_those_of_the_results() -> None:
     folder = ROOT / "benchmarks" / "results"
     if not folder.exists():
         pytest.skip("the benchmarks are not part of a source distribution")
@@ -117,7 +117,7 @@ def test_the_promises_of_the_readme_are_those_of_the_results() -> None:
     found = json.loads((folder / "certificates.json").read_text("utf-8"))["all"]
     said = (
         f"In {found['data_sets']:,} simulated data sets {100 * found['share_broken']:.1f} % of the "
-        f"promises about known images were broken, and {100 * found['other_share_broken']:.1f} % "
+        f"guarantees about known images were broken, and {100 * found['other_share_broken']:.1f} % "
         "of those about negatives"
     )
     assert said in text
@@ -140,15 +140,14 @@ def test_changelog_and_package_agree_on_the_version() -> None:
 def test_every_method_says_what_it_is_and_where_it_comes_from() -> None:
     from outgroup.detectors import DETECTORS
     from outgroup.heads import HEADS
-    from outgroup.multilabel import LABELERS
-    from outgroup.strategies import STRATEGIES
+    from outgroup.strategies import LABEL_STRATEGIES, STRATEGIES
     from outgroup.synthetic import GENERATORS
 
     for name, generator in GENERATORS:
         assert generator.name == name
         assert generator.summary
         assert generator.reference
-    for registry in (STRATEGIES, LABELERS, HEADS, DETECTORS):
+    for registry in (STRATEGIES, LABEL_STRATEGIES, HEADS, DETECTORS):
         for name, cls in registry:  # type: ignore[attr-defined]
             assert cls.name == name
             assert cls.summary

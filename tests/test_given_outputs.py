@@ -1,4 +1,4 @@
-"""`OpenSetClassifier.from_outputs`: a network of one's own with a calibrated "other"."""
+"""`OpenSetClassifier.from_outputs`: a trained network with a calibrated threshold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAMES = np.array(["cat", "dog", "giraffe"])
 
 
 def outputs(kinds: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Features around one direction for each kind, and what a linear head says of them."""
+    """Features around one direction for each kind, and the logits of a linear head."""
     features = np.random.default_rng(seed).normal(size=(len(kinds), DIMENSIONS)) + CENTRES[kinds]
     return features, features[:, :K] - 1.0
 
@@ -29,18 +29,18 @@ def fitted(known: np.ndarray) -> object:
     return OpenSetClassifier.from_outputs(*outputs(known, 0), NAMES[known])
 
 
-def test_the_class_is_the_one_that_the_network_says(fitted: object, known: np.ndarray) -> None:
+def test_the_class_is_the_one_that_the_network_gives(fitted: object, known: np.ndarray) -> None:
     features, logits = outputs(known, 1)
     answers = fitted.predict(features, logits)  # type: ignore[attr-defined]
-    said = NAMES[logits.argmax(1)]
+    best = NAMES[logits.argmax(1)]
     named = np.array([answer is not None for answer in answers])
-    assert (answers[named] == said[named]).all()
+    assert (answers[named] == best[named]).all()
     flipped = fitted.predict(features, logits[:, [1, 0, 2]])  # type: ignore[attr-defined]
     assert set(flipped[known == 0]) <= {"dog", "giraffe", None}
 
 
 @pytest.mark.parametrize("strategy", ["blend", "softmax:energy", "detector:knn", "detector"])
-def test_new_known_images_are_rejected_as_often_as_is_said(
+def test_new_known_images_are_rejected_as_often_as_expected(
     strategy: str, known: np.ndarray
 ) -> None:
     rejected, accepted = [], []
@@ -56,12 +56,12 @@ def test_new_known_images_are_rejected_as_often_as_is_said(
     assert np.mean(accepted) < (0.5 if strategy == "softmax:energy" else 0.1)
 
 
-def test_negatives_count_in_the_promise(known: np.ndarray) -> None:
+def test_negatives_count_in_the_guarantee(known: np.ndarray) -> None:
     other = outputs(np.repeat([4, 5], 100), 3)
     clf = OpenSetClassifier.from_outputs(
         *outputs(known, 0), NAMES[known], other=other, max_other_accepted=0.05
     )
-    assert clf.certificate_.promises[1].n == 200
+    assert clf.certificate_.guarantees[1].n == 200
     features, logits = (np.vstack(pair) for pair in zip(outputs(known, 0), other, strict=True))
     labels = np.array([*NAMES[known], *[None] * 200], dtype=object)
     again = OpenSetClassifier.from_outputs(features, logits, labels, max_other_accepted=0.05)
@@ -93,7 +93,7 @@ def test_probabilities_are_those_asked_for(known: np.ndarray) -> None:
 def test_images_of_one_group_count_once(known: np.ndarray) -> None:
     groups = [str(i // 2) for i in range(len(known))]
     clf = OpenSetClassifier.from_outputs(*outputs(known, 0), NAMES[known], groups=groups)
-    assert clf.certificate_.promises[0].n == len(known) // 2
+    assert clf.certificate_.guarantees[0].n == len(known) // 2
 
 
 def broken(what: str, known: np.ndarray) -> dict:
@@ -107,6 +107,7 @@ def broken(what: str, known: np.ndarray) -> dict:
         "flat": {**given, "features": features[:, 0]},
         "strange": {**given, "classes": ["cat", "dog", "horse"]},
         "strategy": {**given, "strategy": "imagenet"},
+        "a class more": {**given, "strategy": "other-class", "other": (features, logits)},
         "probabilities": {**given, "probabilities": "hardmax"},
     }[what]
 
@@ -121,6 +122,7 @@ def broken(what: str, known: np.ndarray) -> dict:
         ("flat", InvalidDataError, r"'features' must be an array of shape \(n, d\)"),
         ("strange", InvalidDataError, "does not have giraffe"),
         ("strategy", InvalidParameterError, "one with a head"),
+        ("a class more", InvalidParameterError, "one with a head for the known classes"),
         ("probabilities", InvalidParameterError, "'softmax', 'sigmoid'"),
     ],
 )
@@ -138,7 +140,7 @@ def test_new_outputs_must_be_of_the_same_shape(fitted: object) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_few_logits_do_not_hide_what_is_far_from_all_features(seed: int) -> None:
-    """Cosines of two logits have a heavy tail, which must not rule what is added."""
+    """Cosines of two logits have a heavy tail, which must not dominate the sum."""
     rng = np.random.default_rng(seed)
     kinds = np.repeat([0, 1], 100)
     features = rng.normal(size=(200, 8)) + 5 * np.eye(8)[kinds]

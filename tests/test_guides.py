@@ -50,7 +50,7 @@ def names() -> dict[str, Any]:
     }
 
 
-def test_every_example_of_the_guide_is_one_that_is_looked_at_here() -> None:
+def test_every_example_of_the_guide_is_tested_here() -> None:
     assert [*examples("mixing.md")] == [
         "NumPy",
         "PyTorch",

@@ -3,11 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 
 import outgroup
+from outgroup.errors import DataWarning
+from outgroup.multi_input import Inputs, Numeric, Preset
 
 HEAVY = {
     "PIL",
@@ -56,8 +59,7 @@ def test_import_takes_little_longer_than_python_itself() -> None:
 def test_public_surface_is_frozen() -> None:
     assert outgroup.__all__ == [
         "ImageClassifier",
-        "MultiLabelOpenSetClassifier",
-        "MultiOutputOpenSetClassifier",
+        "MultiInputClassifier",
         "OpenSetClassifier",
         "Pool",
         "Prediction",
@@ -77,28 +79,58 @@ def test_unknown_attribute_is_an_attribute_error() -> None:
         outgroup.Classifier  # noqa: B018
 
 
-def test_predicting_labels_loads_no_training_code(
-    labelled: outgroup.ImageClassifier, new_pairs: Path, tmp_path: Path
+#: What predicting does without: libraries, and parts of the package that only training needs.
+TRAINING = {
+    *("onnx", "pandas", "rich", "scipy.optimize", "scipy.sparse", "sklearn", "torch", "typer"),
+    *(
+        f"outgroup.{name}"
+        for name in (
+            "classifier.fitting",
+            "contamination",
+            "data_checks",
+            "estimator",
+            "evaluation",
+            "finetune",
+            "mining",
+            "pool",
+            "selection",
+            "synthetic",
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ["trained", "labelled", "two_sided"])
+def test_predicting_images_loads_no_training_code(
+    name: str, request: pytest.FixtureRequest, new_pairs: Path, tmp_path: Path
 ) -> None:
+    classifier: outgroup.ImageClassifier = request.getfixturevalue(name)
     loaded = modules_after(
         "import sys, outgroup\n"
         "model, image = sys.argv[1:]\n"
-        "assert outgroup.load(model).predict(image).labels == ['blue', 'red']",
-        str(labelled.save(tmp_path / "labels.outgroup")),
+        "answer = outgroup.load(model).predict(image)\n"
+        "assert answer.to_json(explain=True), answer.nearest",
+        str(classifier.save(tmp_path / "model.outgroup")),
         str(new_pairs / "blue-red-100.png"),
     )
-    assert not loaded & {"sklearn", "onnx", "scipy.optimize", "scipy.sparse", "pandas", "typer"}
+    assert "onnxruntime" in loaded
+    assert not loaded & TRAINING
+    assert "outgroup.multi_input" not in loaded
 
 
-def test_predicting_loads_no_training_code(model_file: Path, new: Path) -> None:
-    image = next((new / "red").iterdir())
+def test_predicting_rows_of_several_inputs_loads_no_training_code(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    inputs = Inputs(table=[Numeric("x")])
+    preset = Preset((), "pool", (4,), epochs=1)
+    rows = {"x": [0.1 * i + 5.0 * (i % 2) for i in range(40)]}
+    classifier = outgroup.MultiInputClassifier(inputs, preset, progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        classifier.fit(rows, [i % 2 for i in range(40)])
     loaded = modules_after(
         "import sys, outgroup\n"
-        "model, image = sys.argv[1:]\n"
-        "assert outgroup.load(model).predict(image).label == 'red'",
-        str(model_file),
-        str(image),
+        "model = outgroup.load(sys.argv[1])\n"
+        "assert model.predict({'x': [0.5]})[0].to_json(explain=True)",
+        str(classifier.save(tmp_path / "rows.outgroup")),
     )
-    assert "onnxruntime" in loaded
-    unwanted = {"sklearn", "onnx", "scipy.optimize", "scipy.sparse", "pandas", "typer", "torch"}
-    assert not loaded & unwanted
+    assert not loaded & TRAINING

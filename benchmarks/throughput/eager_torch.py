@@ -17,7 +17,7 @@ from pictures import decode
 from torch import nn
 from torch.nn import functional
 
-from outgroup.backbones import lite0_stages as lite0
+from outgroup.backbones import efficientnet_lite0 as lite0
 
 BATCH = 32
 WORKERS = 2
@@ -39,7 +39,7 @@ def norm(channels: int) -> nn.BatchNorm2d:
 class InvertedResidual(nn.Module):
     """One block; the attributes have the names that the checkpoint uses."""
 
-    def __init__(self, block: lite0.Block) -> None:
+    def __init__(self, block: lite0.InvertedResidual) -> None:
         super().__init__()
         wide = block.channels_in * block.expansion
         if block.expansion != 1:
@@ -70,14 +70,14 @@ class Lite0(nn.Module):
         super().__init__()
         self._conv_stem = SameConv(3, lite0.STEM_CHANNELS, 3, 2, bias=False)
         self._bn0 = norm(lite0.STEM_CHANNELS)
-        self._blocks = nn.ModuleList(InvertedResidual(block) for block in lite0.blocks())
-        widest = lite0.STAGES[-1].channels
+        self._blocks = nn.ModuleList(InvertedResidual(block) for block in lite0.BLOCKS)
+        widest = lite0.BLOCKS[-1].channels_out
         self._conv_head = SameConv(widest, lite0.HEAD_CHANNELS, 1, bias=False)
         self._bn1 = norm(lite0.HEAD_CHANNELS)
         self._fc = nn.Linear(lite0.HEAD_CHANNELS, lite0.CLASSES)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the outputs in the order of `lite0_stages.LAYERS`."""
+        """Return the outputs in the order of `efficientnet_lite0.LAYERS`."""
         x = functional.relu6(self._bn0(self._conv_stem(x)))
         for block in self._blocks:
             x = block(x)

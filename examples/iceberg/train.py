@@ -11,7 +11,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from outgroup.multi_input import PRESETS, Inputs, MultiInputClassifier
+from outgroup import MultiInputClassifier
+from outgroup.multi_input import PRESETS, Inputs
 
 SPEC = Path(__file__).parent / "inputs.json"
 
@@ -19,8 +20,8 @@ SPEC = Path(__file__).parent / "inputs.json"
 def train(data: Path, preset: str | None = None, seed: int = 0) -> MultiInputClassifier:
     """Learn from a file like ``train.json``, as inputs.json says.
 
-    Chips of one scene have one angle: kept together, they can't tell on each other. Chips of an
-    unknown angle ("na") stand for themselves.
+    Chips of one scene have one angle, and are kept together. Each chip of an unknown angle ("na")
+    is a group of its own.
     """
     spec = json.loads(SPEC.read_text())
     inputs = Inputs.from_dict({key: spec[key] for key in ("images", "table", "fusion")})
@@ -29,7 +30,7 @@ def train(data: Path, preset: str | None = None, seed: int = 0) -> MultiInputCla
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Train, save, and print what was held out."""
+    """Train, save, and print figures of held-out rows."""
     parser = argparse.ArgumentParser(description="Icebergs and ships: train, save, and compare.")
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model = train(given.data, given.preset, given.seed)
     counts = ", ".join(f"{n} {name}s" for name, n in model.report.class_counts.items())
     print(f"Learned from {counts}.")
-    print(model.model.certificate.sentence)
+    print(model.certificate.sentence)
     model.save(given.out)
     print(f"Saved {given.out}.")
     if not given.no_ablation:

@@ -11,23 +11,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from outgroup.classifier import ImageClassifier, load
+    from outgroup.classifier import ImageClassifier, MultiInputClassifier, load
     from outgroup.estimator import OpenSetClassifier
     from outgroup.mining import mine
     from outgroup.pool import Pool
     from outgroup.predictions import Prediction, Predictions
-    from outgroup.several_estimators import (
-        MultiLabelOpenSetClassifier,
-        MultiOutputOpenSetClassifier,
-    )
 
 __version__ = "0.1.0"
 
 # Loaded when first used: `import outgroup` itself takes no time and pulls in no network runtime.
 _EXPORTS = {
     "ImageClassifier": "outgroup.classifier",
-    "MultiLabelOpenSetClassifier": "outgroup.several_estimators",
-    "MultiOutputOpenSetClassifier": "outgroup.several_estimators",
+    "MultiInputClassifier": "outgroup.classifier",
     "OpenSetClassifier": "outgroup.estimator",
     "Pool": "outgroup.pool",
     "Prediction": "outgroup.predictions",
@@ -38,8 +33,7 @@ _EXPORTS = {
 
 __all__ = [
     "ImageClassifier",
-    "MultiLabelOpenSetClassifier",
-    "MultiOutputOpenSetClassifier",
+    "MultiInputClassifier",
     "OpenSetClassifier",
     "Pool",
     "Prediction",

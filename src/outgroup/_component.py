@@ -1,42 +1,30 @@
-"""What heads, detectors and strategies have in common: name, parameters, arrays, a state.
+"""The common base of heads, detectors and strategies: a fitted component as plain data.
 
-A fitted component is parameters (plain JSON values), arrays, and other components. Its `State`
-holds just these, so that a model can be saved and loaded without pickle, and `frozen` gives the
-unfitted component with all that fitting had chosen, which is what out-of-fold models are made of.
+A fitted component consists of parameters (JSON values), arrays and other components. `State` holds
+exactly these, so that a model is saved and loaded without pickle.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-ComponentT = TypeVar("ComponentT", bound="Component")
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 #: Class index of a negative in an index vector ``y``; classes count from 0.
 OTHER = -1
 
-#: Class index of a row that nothing may learn from, and that is scored all the same.
+#: Class index of a row that is scored, but that no model may learn from.
 UNSEEN = -2
 
 
 @dataclass(frozen=True)
 class State:
-    """A fitted component as data.
-
-    Parameters
-    ----------
-    name : str
-        The name it is registered under.
-    parameters : dict
-        Constructor arguments, JSON values only.
-    arrays : dict of str to ndarray
-        What fitting learned.
-    parts : dict of str to State
-        Components inside it.
-    """
+    """A fitted component as data: its registered name, constructor arguments, arrays and parts."""
 
     name: str
     parameters: dict[str, Any]
@@ -47,9 +35,10 @@ class State:
 class Component:
     """Base of heads, detectors and strategies.
 
-    A subclass names its constructor arguments in `parameters`, those that fitting chooses when they
-    are None in `tuned` (the choice is the attribute of the same name with an underscore behind it),
-    the arrays that fitting sets in `arrays`, and attributes that are components in `parts`.
+    A subclass declares names of its attributes, from which saving, loading and copying follow:
+    `parameters` are constructor arguments with JSON values; `tuned` those of them that fitting may
+    choose (the chosen value of ``shrinkage`` is ``shrinkage_``); `arrays` are set by fitting;
+    `parts` are components, of which `optional_parts` may be left unfitted. A registry sets `name`.
     """
 
     name: ClassVar[str]
@@ -59,34 +48,33 @@ class Component:
     tuned: ClassVar[tuple[str, ...]] = ()
     arrays: ClassVar[tuple[str, ...]] = ()
     parts: ClassVar[tuple[str, ...]] = ()
-    #: Those of `parts` that not every fitted component has.
     optional_parts: ClassVar[tuple[str, ...]] = ()
 
-    def frozen(self: ComponentT) -> ComponentT:
-        """Return an unfitted copy with all that fitting chose as given parameters."""
+    def frozen(self) -> Self:
+        """Return an unfitted copy whose tuned parameters are given their chosen values."""
         parts = {name: getattr(self, name).frozen() for name in self.parts}
         return type(self)(**{**self.given(), **self.chosen(), **parts})
 
-    def with_frozen_parts(self: ComponentT) -> ComponentT:
-        """Return an unfitted copy of which only the parts keep what fitting chose for them."""
+    def with_frozen_parts(self) -> Self:
+        """Return an unfitted copy of which only the parts are `frozen`."""
         parts = {name: getattr(self, name).frozen() for name in self.parts}
-        return type(self)(**{**self.given(), **parts})
+        return type(self)(**self.given(), **parts)
 
     def given(self) -> dict[str, Any]:
-        """Return the constructor arguments that are no parts."""
+        """Return the constructor arguments, without the parts."""
         return {name: getattr(self, name) for name in self.parameters}
 
     def chosen(self) -> dict[str, Any]:
-        """Return what fitting chose, by the name of the parameter it stands for."""
+        """Return the chosen value of each tuned parameter."""
         return {name: getattr(self, f"{name}_", getattr(self, name)) for name in self.tuned}
 
     def choose(self, values: dict[str, Any]) -> None:
-        """Set what fitting would choose."""
+        """Set the chosen value of each tuned parameter."""
         for name in self.tuned:
             setattr(self, f"{name}_", values[name])
 
     def fitted_parts(self) -> tuple[str, ...]:
-        """Return the names of the parts that were fitted: all, but for `optional_parts`."""
+        """Return the names of the parts that are fitted, by default all."""
         return self.parts
 
     def state(self) -> State:
@@ -99,8 +87,8 @@ class Component:
         )
 
     @classmethod
-    def from_state(cls: type[ComponentT], state: State, parts: dict[str, Component]) -> ComponentT:
-        """Build the fitted component from its state and its parts, already built."""
+    def from_state(cls, state: State, parts: dict[str, Component]) -> Self:
+        """Return the fitted component of a state, given its fitted parts."""
         component = cls(**state.parameters, **parts)
         component.choose(state.parameters)
         for name in cls.arrays:

@@ -5,7 +5,7 @@
     OutgroupError
     ├── InvalidParameterError (ValueError)   an argument that can't be used as given
     ├── InvalidDataError      (ValueError)   images, labels or arrays nothing can be learned from
-    ├── InfeasibleTargetError (ValueError)   a promise that these data can't support
+    ├── InfeasibleTargetError (ValueError)   a guarantee that these data can't support
     ├── UnreadableImageError  (ValueError)   one image that can't be decoded, with the reason
     ├── BackboneError         (RuntimeError) weights or a network that can't be used
     ├── ModelFileError        (ValueError)   a model file that is damaged, foreign or too new
@@ -28,7 +28,7 @@ class OutgroupError(Exception):
 class InvalidParameterError(OutgroupError, ValueError):
     """An argument that can't be used as given.
 
-    The message reads "The 'x' parameter must be y. Got z instead.", plus the fix if there is one.
+    The message reads "Invalid `x`: must be y, got z.", plus the fix if there is one.
     """
 
 
@@ -37,12 +37,12 @@ class InvalidDataError(OutgroupError, ValueError):
 
 
 class InfeasibleTargetError(OutgroupError, ValueError):
-    """A promise that these data can't support.
+    """A guarantee that these data can't support.
 
     Parameters
     ----------
     message : str
-        What can't be promised, and what would help.
+        What can't be guaranteed, and what would help.
     n_needed : int or None
         The number of held-out examples that would be enough, where one is known.
     """

@@ -9,42 +9,57 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
+from outgroup._component import OTHER
 from outgroup.calibration import Budget
+from outgroup.data.label_arrays import (
+    ArrayLabels,
+    is_vector,
+    known_of_vector,
+    matrix_labels,
+    vector_labels,
+)
 from outgroup.data.values import is_missing
-from outgroup.data_checks import suspicious
-from outgroup.errors import DataWarning, InvalidDataError
+from outgroup.data_checks import data_warnings
+from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
+from outgroup.evaluation import evaluate
 from outgroup.given_outputs import GivenOutputsClassifier, from_outputs
-from outgroup.model import OpenSetModel, fit_model
+from outgroup.model import Model, fit_model
 from outgroup.predictions import Predictions
 from outgroup.selection import select_strategy
+from outgroup.strategies import Strategy
 from outgroup.training_set import TrainingSet
 
 FLOATS = (np.float64, np.float32)
-BOOLS = (bool, np.bool_)
+
+#: The labels of n rows: see `OpenSetClassifier.fit`.
+Labels = ArrayLike | Sequence[Sequence[str]]
 
 
 class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier on embeddings that answers None for what is none of its classes.
 
+    The shape of `y` decides what is learned, as scikit-learn's ``type_of_target`` names it: one
+    class a row, any number of labels, or a class in each of several columns.
+
     Parameters
     ----------
     strategy : str, default="auto"
-        A name listed by ``outgroup methods``, or "auto" for the one that is best on these data by
-        measurement; see `outgroup.selection.compare_strategies`.
+        A name listed by ``outgroup methods``, or "auto" for the one that measures best on these
+        data; see `outgroup.selection.compare_strategies`.
     head : str or None, default=None
-        The head of the strategy: a name listed by ``outgroup methods``, with options behind commas,
-        such as "focal-softmax,gamma=1"; None: the strategy's own. Not to be had with "auto".
+        The head of the strategy: a name listed by ``outgroup methods``, with options after commas,
+        such as "focal-softmax,gamma=1"; None: the strategy's own. Not possible with "auto".
     max_known_rejected : float, "auto" or None, default="auto"
-        Largest share of images like the known ones that may be called other. A number is kept, or
+        Largest share of images like the known ones that may be rejected. A number is guaranteed, or
         `fit` refuses with `InfeasibleTargetError`; with "auto" 0.05 are expected, and
-        `certificate_` says how many it may be.
+        `certificate_` states the bound. It holds for each label and each column.
     max_other_accepted : float or None, default=None
-        Largest share of images like the negatives that may be given a class.
+        Largest share of images like the negatives that may be accepted.
     confidence : float, default=0.95
-        Confidence of each promise.
+        Confidence of each guarantee.
     n_folds : int, default=5
         Folds of the held-out scores.
     random_state : int, default=0
@@ -52,22 +67,24 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes
     ----------
-    classes_ : ndarray of shape (K,)
-        The known classes, in the type they were given in.
-    model_ : OpenSetModel
-        The fitted strategy with its threshold.
+    classes_ : ndarray of shape (K,), or list of ndarray
+        The known classes or labels, in the type they were given in; with columns a list of those of
+        each column.
+    model_ : Model
+        The fitted strategies with their thresholds.
     comparison_ : Comparison or None
-        What "auto" chose by; None if the strategy was named.
+        What "auto" chose by; None if nothing was compared.
     threshold_ : float
         A row is other iff its other-score is above it.
+    thresholds_ : ndarray of shape (n_outputs,)
+        The threshold of each output: of the only one, of each label, or of each column.
     certificate_ : Certificate
-        What the threshold promises.
+        What the thresholds guarantee.
     n_features_in_ : int
         Number of columns seen in `fit`.
 
     Examples
     --------
-    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> X = np.vstack([rng.normal(0, 1, (100, 8)) + 5 * np.eye(8)[k] for k in (0, 1)])
     >>> y = np.repeat(["cat", "dog"], 100)
@@ -75,9 +92,34 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     >>> clf = OpenSetClassifier(strategy="sigmoid").fit(X, y, other=elephants)
     >>> clf.predict([[5.0, 0, 0, 0, 0, 0, 0, 0], [0, 0, 5, 0, 0, 0, 0, 0]])
     array(['cat', None], dtype=object)
-    >>> print(clf.certificate_.promises[0].sentence)
-    At most 7.8 % of images like your known ones are called other (95 % confidence, n = 200;
+    >>> print(clf.certificate_.guarantees[0].sentence)
+    At most 7.8 % of images like your known ones are rejected (95 % confidence, n = 200;
     4.5 % expected).
+
+    Any number of labels; rows of zeros have none of them:
+
+    >>> Y = rng.integers(0, 2, (300, 2))
+    >>> X = rng.normal(size=(300, 8)) + 6 * Y @ np.eye(2, 8)
+    >>> clf = OpenSetClassifier().fit(X, Y)
+    >>> new = np.zeros((4, 8))
+    >>> new[0, :2], new[1, 1], new[2, 5] = 6, 6, 90
+    >>> clf.predict(new)
+    array([[1, 1],
+           [0, 1],
+           [0, 0],
+           [0, 0]])
+    >>> OpenSetClassifier().fit(X, [["cat"] * a + ["dog"] * b for a, b in Y]).predict_labels(new)
+    [['cat', 'dog'], ['dog'], [], []]
+
+    A class in each of several columns:
+
+    >>> animal, colour = rng.integers(0, 2, (2, 300))
+    >>> X = rng.normal(size=(300, 8)) + 6 * np.eye(8)[animal] + 6 * np.eye(8)[2 + colour]
+    >>> y = np.stack([np.array(["cat", "dog"])[animal], np.array(["black", "red"])[colour]], axis=1)
+    >>> clf = OpenSetClassifier("softmax").fit(X, y)
+    >>> clf.predict([[6, 0, 0, 6, 0, 0, 0, 0], [0, 6, 3, 3, 0, 0, 0, 0]])
+    array([['cat', 'red'],
+           ['dog', None]], dtype=object)
     """
 
     def __init__(
@@ -102,7 +144,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(
         self,
         X: ArrayLike,
-        y: ArrayLike,
+        y: Labels,
         *,
         other: ArrayLike | None = None,
         groups: ArrayLike | None = None,
@@ -113,13 +155,18 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ----------
         X : array-like of shape (n, d)
             Embeddings.
-        y : array-like of shape (n,)
-            Class of each row; None means other. (To cross-validate with None in `y`, hand
+        y : array-like of shape (n,), (n, n_labels) or (n, n_columns), or sequence of n sequences
+            One class a row: a vector; None means other. (To cross-validate with None in `y`, give
             scikit-learn a splitter such as ``KFold``: its stratified ones can't sort None.)
+            Any number of labels: a matrix of 1 and 0, with -1 or NaN where it is not known; or the
+            names of the labels of each row. A row of zeros, or an empty one, is other.
+            Columns: a two-dimensional array or DataFrame of classes; None means none of those of
+            the column, NaN that it is not known (pandas makes NaN of None among strings, unless
+            their type is object).
         other : array-like of shape (m, d) or None
             More negatives.
         groups : array-like of shape (n,) or None
-            Rows of one group are held out together, and count as one in a promise.
+            Rows of one group are held out together, and count as one in a guarantee.
 
         Returns
         -------
@@ -128,7 +175,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InvalidDataError, InvalidParameterError, InfeasibleTargetError
-            All three are also `ValueError`.
+            All three are also `ValueError`; with columns the message names the column.
 
         Warns
         -----
@@ -136,34 +183,35 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             If something is allowed and rarely meant, such as a class named "other".
         """
         budget = Budget(self.max_known_rejected, self.max_other_accepted, self.confidence)
-        rows, labels, known = self._check_training(X, y)
-        self.classes_, index = np.unique(labels, return_inverse=True)
-        class_index = np.full(len(rows), -1, dtype=np.int64)
-        class_index[known] = index
+        rows, target = self._check_training(X, y)
+        targets, n = target.targets, len(target.targets)
         if other is not None:
             negatives = validate_data(self, other, dtype=rows.dtype, reset=False)
             rows = np.vstack([rows, negatives])
-            class_index = np.pad(class_index, (0, len(negatives)), constant_values=-1)
+            targets = np.pad(targets, ((0, len(negatives)), (0, 0)), constant_values=OTHER)
+        self._schema = target.schema
+        self.classes_ = target.classes if len(target.classes) > 1 else target.classes[0]
         data = TrainingSet(
-            {"last": rows},
-            class_index,
-            tuple(str(label) for label in self.classes_),
-            groups=padded_groups(groups, len(known), len(rows)),
+            {"last": rows}, targets, target.schema, groups=padded_groups(groups, n, len(rows))
         )
-        strategy, self.comparison_, dealt = select_strategy(
-            self.strategy,
-            data,
-            budget,
-            head=self.head,
-            n_folds=self.n_folds,
-            seed=self.random_state,
+        strategies: list[Strategy] = []
+        for _, part in data.parts():
+            strategy, self.comparison_, folded = select_strategy(
+                self.strategy,
+                part,
+                budget,
+                head=self.head,
+                n_folds=self.n_folds,
+                seed=self.random_state,
+            )
+            strategies.append(strategy)
+        self.model_: Model = fit_model(
+            data, strategies, budget, self.n_folds, self.random_state, folded
         )
-        self.model_: OpenSetModel = fit_model(
-            data, strategy, budget, self.n_folds, self.random_state, dealt
-        )
-        for message in suspicious(data, self.model_):
+        for message in data_warnings(data, self.model_):
             warnings.warn(message, DataWarning, stacklevel=2)
         self.threshold_ = self.model_.threshold
+        self.thresholds_ = np.array([*self.model_.thresholds.values()])
         self.certificate_ = self.model_.certificate
         return self
 
@@ -174,7 +222,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         logits: ArrayLike,
         y: ArrayLike,
         *,
-        classes: Sequence[Any] | None = None,
+        classes: Sequence[object] | None = None,
         other: tuple[ArrayLike, ArrayLike] | None = None,
         groups: Sequence[str | None] | None = None,
         strategy: str = "blend",
@@ -185,17 +233,17 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         n_folds: int = 5,
         random_state: int = 0,
     ) -> GivenOutputsClassifier:
-        """Give a network that is trained already a calibrated "other".
+        """Calibrate a threshold for a network that is trained already.
 
-        The class is the one that the network says; what it gives for images that it has *not* been
-        trained on teaches how far known ones go, and lays the threshold.
+        The class is the one that the network gives; its outputs for images that it has *not* been
+        trained on calibrate the threshold.
 
         Parameters
         ----------
         features : array-like of shape (n, d)
-            What the network's last layer reads, for held-out images.
+            Input of the network's last layer, for held-out images.
         logits : array-like of shape (n, K)
-            What it says of them, a column for each class.
+            Its logits for them, a column for each class.
         y : array-like of shape (n,)
             Their classes; None means other.
         classes : sequence or None
@@ -207,7 +255,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         strategy : str, default="blend"
             One with a head, such as "blend", "softmax:energy" or "detector:knn".
         probabilities : {"softmax", "sigmoid"}, default="softmax"
-            What makes probabilities of the logits.
+            How logits become probabilities.
         max_known_rejected, max_other_accepted, confidence, n_folds, random_state
             As for the constructor.
 
@@ -240,8 +288,8 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             seed=random_state,
         )
 
-    def predict(self, X: ArrayLike) -> NDArray[np.object_]:
-        """Return the class of each row, None for other.
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the classes of each row.
 
         Parameters
         ----------
@@ -250,19 +298,33 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Returns
         -------
-        ndarray of shape (n,), object
-            Items of ``classes_``, or None.
+        ndarray
+            One class a row: (n,), object, items of ``classes_`` or None. Labels: (n, n_labels),
+            int64, 1 for each label given. Columns: (n, n_columns), object, a class or None in each.
         """
         answers = self.predict_open(X)
-        best: NDArray[np.object_] = self.classes_[np.argmax(answers.class_scores, axis=1)]
-        best = best.astype(object)
-        best[answers.other_score > answers.threshold] = None
-        return best
+        if self._learned_labels():
+            return answers.given.astype(np.int64)
+        classes = [self.classes_] if self._schema.is_single else self.classes_
+        found = np.empty(answers.given.shape, dtype=object)
+        for o, names in enumerate(classes):
+            found[:, o] = names.astype(object)[answers.best[:, o]]
+        found[~answers.given] = None
+        return found[:, 0] if self._schema.is_single else found
+
+    def predict_labels(self, X: ArrayLike) -> list[list[Any]]:
+        """Return all classes given to each row, items of ``classes_``; a list may be empty."""
+        found = self.predict(X)
+        if self._learned_labels():
+            return [self.classes_[row.astype(bool)].tolist() for row in found]
+        rows = found.reshape(len(found), -1).tolist()
+        return [[name for name in row if name is not None] for row in rows]
 
     def predict_open(self, X: ArrayLike) -> Predictions:
         """Return answers with their scores, reasons and the training rows they are nearest to.
 
-        ``.at(threshold)`` decides anew at another threshold.
+        ``.at(threshold)`` decides again at another threshold. Classes go by their text; those of
+        a column by "0=cat", with the index of the column.
 
         Parameters
         ----------
@@ -277,62 +339,72 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return the other-score of each row, higher = more other."""
         return self.predict_open(X).other_score
 
-    def score(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(self, X: ArrayLike, y: Labels, sample_weight: ArrayLike | None = None) -> float:
         """Return the share of rows answered rightly; for a row of other that is None.
+
+        With labels it is the macro F1, which is 0 for answering nothing; with columns the mean over
+        columns, where cells of NaN don't count.
 
         Parameters
         ----------
         X : array-like of shape (n, d)
             Embeddings.
-        y : array-like of shape (n,)
-            True classes, None for other.
+        y : as for `fit`
+            True classes.
         sample_weight : array-like of shape (n,) or None
-            Weights of the rows.
+            Weights of the rows; not with labels.
         """
-        answers = self.predict(X)
-        right = [a == t for a, t in zip(answers, np.asarray(y, dtype=object), strict=True)]
         weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        return float(np.average(right, weights=weights))
+        if self._learned_labels():
+            if weights is not None:
+                raise InvalidParameterError(
+                    "Invalid `sample_weight`: must be None with labels, got an array."
+                )
+            true = matrix_labels(y, [*self.classes_]).targets
+            return evaluate(true, self.predict_open(X)).macro_f1.value
+        answers = self.predict(X)
+        rows = np.asarray(y, dtype=object).reshape(len(answers), -1)
+        shares = []
+        for given, values in zip(answers.reshape(rows.shape).T, rows.T, strict=True):
+            seen = [not is_missing(value) for value in values]
+            right = np.array([a == t for a, t in zip(given, values, strict=True)])[seen]
+            shares.append(np.average(right, weights=None if weights is None else weights[seen]))
+        return float(np.mean(shares))
 
-    def _check_training(
-        self, X: ArrayLike, y: ArrayLike
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]:
-        """Return checked rows, the labels of the known ones, and which these are."""
+    def _learned_labels(self) -> bool:
+        """Tell whether a row may have any number of labels."""
+        check_is_fitted(self)
+        return not (self._schema.is_single or isinstance(self.classes_, list))
+
+    def __sklearn_tags__(self) -> Tags:
+        """Return scikit-learn's tags: `y` may have several columns."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _check_training(self, X: ArrayLike, y: Labels) -> tuple[NDArray[Any], ArrayLabels]:
+        """Return checked rows, and their labels."""
         if y is None:
             raise InvalidDataError(
                 "OpenSetClassifier requires y to be passed, but the target y is None."
             )
-        as_objects = np.asarray(y, dtype=object)
-        missing = [i for i, label in enumerate(as_objects.ravel()) if is_missing(label)]
-        if missing:
-            raise InvalidDataError(
-                f"The labels of {len(missing)} rows are NaN, the first that of row {missing[0]}. "
-                "Give None for what is none of the classes, and leave out what nobody has labelled."
-            )
-        known = np.array([label is not None for label in as_objects.ravel()], dtype=np.bool_)
-        _refuse_mixed(as_objects[known])
-        if known.all():  # scikit-learn's own checks say best what is wrong with an ordinary y
+        if hasattr(y, "__array__"):
+            y = np.asarray(y)
+        if not is_vector(y):
+            rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
+            target = matrix_labels(y)
+            check_consistent_length(rows, target.targets)
+            return rows, target
+        values, known = known_of_vector(y)
+        if known.all():  # scikit-learn's own checks explain best what is wrong with an ordinary y
             rows, labels = validate_data(self, X, y, dtype=FLOATS, ensure_min_samples=2)
         else:
             rows = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
-            check_consistent_length(rows, as_objects)
+            check_consistent_length(rows, values)
             # in the type they have in common, as NumPy would if None were not among them
-            labels = np.array(as_objects[known].tolist())
-        check_classification_targets(labels)
-        return rows, labels, known
-
-
-def _refuse_mixed(labels: NDArray[np.object_]) -> None:
-    """Refuse labels of several kinds: 7 and "7" may be one class or two, 1 and True as well."""
-    kinds = {
-        "strings" if isinstance(x, str) else "truth values" if isinstance(x, BOOLS) else "numbers"
-        for x in labels.ravel()
-    }
-    if len(kinds) > 1:
-        raise InvalidDataError(
-            "Labels must all be strings, all numbers or all truth values, besides None for other. "
-            f"Got both {' and '.join(sorted(kinds))}. Write them all as strings."
-        )
+            labels = np.array(values[known].tolist())
+        return rows, vector_labels(labels, known)
 
 
 def padded_groups(groups: ArrayLike | None, n: int, total: int) -> list[str | None] | None:
@@ -342,7 +414,7 @@ def padded_groups(groups: ArrayLike | None, n: int, total: int) -> list[str | No
     given = np.asarray(groups, dtype=object)
     if given.shape != (n,):
         raise InvalidDataError(
-            f"The 'groups' parameter must have one entry for each of the {n} rows. "
-            f"Got shape {given.shape} instead."
+            f"Invalid `groups`: must have one entry for each of the {n} rows, got shape "
+            f"{given.shape}."
         )
     return [None if g is None else str(g) for g in given] + [None] * (total - n)

@@ -1,4 +1,4 @@
-"""A calibrated "other" for a network that is trained already, from what it gives for images."""
+"""Calibrate a threshold for a trained network, from its features and logits."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from outgroup._numeric import require
 from outgroup.calibration import Budget, Certificate
-from outgroup.errors import InvalidDataError, InvalidParameterError
-from outgroup.heads._given import GivenSigmoid, GivenSoftmax
-from outgroup.model import OpenSetModel, fit_model
+from outgroup.errors import InvalidDataError
+from outgroup.heads.base import GivenSigmoid, GivenSoftmax
+from outgroup.label_schema import LabelSchema
+from outgroup.model import Model, fit_model
 from outgroup.predictions import Predictions
-from outgroup.selection import choose_strategy
-from outgroup.strategies import Strategy
+from outgroup.strategies import Strategy, choose_strategy
+from outgroup.strategies.softmax import OtherClass
 from outgroup.training_set import TrainingSet
 
 HEADS = {"softmax": GivenSoftmax, "sigmoid": GivenSigmoid}
 
 
 class GivenOutputsClassifier:
-    """Answers with the classes of a network, or None, from its features and logits.
+    """Predict a class of a network, or None for other, from its features and logits.
 
     Made by `OpenSetClassifier.from_outputs`.
 
@@ -29,23 +31,23 @@ class GivenOutputsClassifier:
     ----------
     classes_ : ndarray of shape (K,)
         The classes, in the order of the columns of the logits.
-    model_ : OpenSetModel
+    model_ : Model
         The strategy with its threshold.
     """
 
-    def __init__(self, classes: NDArray[Any], model: OpenSetModel, n_features: int) -> None:
+    def __init__(self, classes: NDArray[Any], model: Model, n_features: int) -> None:
         self.classes_ = classes
         self.model_ = model
         self._n_features = n_features
 
     @property
     def threshold_(self) -> float:
-        """An image is other iff its other-score is above this."""
+        """Images with a higher other-score are other."""
         return self.model_.threshold
 
     @property
     def certificate_(self) -> Certificate:
-        """What the threshold promises."""
+        """What the threshold guarantees."""
         return self.model_.certificate
 
     def predict(self, features: ArrayLike, logits: ArrayLike) -> NDArray[np.object_]:
@@ -55,25 +57,24 @@ class GivenOutputsClassifier:
         ----------
         features : array-like of shape (n, d)
         logits : array-like of shape (n, K)
-            Of the network, as for `from_outputs`.
+            In the columns of `from_outputs`.
 
         Returns
         -------
         ndarray of shape (n,), object
         """
         answers = self.predict_open(features, logits)
-        best: NDArray[np.object_] = self.classes_[np.argmax(answers.class_scores, axis=1)]
-        best = best.astype(object)
-        best[answers.other_score > answers.threshold] = None
+        best = self.classes_.astype(object)[answers.best[:, 0]]
+        best[~answers.given[:, 0]] = None
         return best
 
     def predict_open(self, features: ArrayLike, logits: ArrayLike) -> Predictions:
-        """Return answers with their scores and reasons."""
+        """Return predictions with their scores and reasons."""
         rows = checked(features, logits, self._n_features, len(self.classes_))
         return self.model_.predict(rows)
 
     def other_score(self, features: ArrayLike, logits: ArrayLike) -> NDArray[np.float64]:
-        """Return the other-score of each image, higher = more other."""
+        """Return the other-score of each image, (n,), higher = more other."""
         return self.predict_open(features, logits).other_score
 
 
@@ -82,7 +83,7 @@ def from_outputs(
     logits: ArrayLike,
     y: ArrayLike,
     *,
-    classes: Sequence[Any] | None,
+    classes: Sequence[object] | None,
     other: tuple[ArrayLike, ArrayLike] | None,
     groups: Sequence[str | None] | None,
     strategy: str,
@@ -110,14 +111,18 @@ def from_outputs(
     index = {name: k for k, name in enumerate(names.tolist())}
     strange = sorted({str(label) for label in known if label not in index})
     if strange:
-        raise InvalidDataError(f"The 'classes' parameter does not have {', '.join(strange)}.")
+        raise InvalidDataError(
+            f"Invalid `classes`: must have every label in `y`, but does not have "
+            f"{', '.join(strange)}."
+        )
     class_index = np.array([-1 if label is None else index[label] for label in labels])
     if other is not None:
         more = checked(*other, rows["last"].shape[1], n_columns)
         rows = {layer: np.vstack([rows[layer], more[layer]]) for layer in rows}
         class_index = np.pad(class_index, (0, len(more["last"])), constant_values=-1)
         groups = None if groups is None else [*groups, *[None] * len(more["last"])]
-    data = TrainingSet(rows, class_index, tuple(str(n) for n in names), groups=groups, tuned=True)
+    schema = LabelSchema.single([str(n) for n in names])
+    data = TrainingSet(rows, class_index, schema, groups=groups, tuned=True)
     chosen = _with_given_head(choose_strategy(strategy), probabilities)
     model = fit_model(data, chosen, budget, n_folds, seed)
     return GivenOutputsClassifier(names, model, rows["last"].shape[1])
@@ -126,13 +131,7 @@ def from_outputs(
 def checked(
     features: ArrayLike, logits: ArrayLike, n_features: int | None, n_columns: int | None
 ) -> dict[str, NDArray[Any]]:
-    """Return both as float64 layers of as many rows.
-
-    Raises
-    ------
-    InvalidDataError
-        If they are not as they must be.
-    """
+    """Return the layers "last" and "logits", in float64."""
     found = {}
     for name, values, width in (("last", features, n_features), ("logits", logits, n_columns)):
         what = "features" if name == "last" else "logits"
@@ -154,16 +153,15 @@ def checked(
 
 
 def _with_given_head(strategy: Strategy, probabilities: str) -> Strategy:
-    if probabilities not in HEADS:
-        raise InvalidParameterError(
-            f"The 'probabilities' parameter must be one of {', '.join(map(repr, HEADS))}. "
-            f"Got {probabilities!r} instead."
-        )
-    if strategy.takes_head is None or not issubclass(GivenSoftmax, strategy.takes_head):
-        raise InvalidParameterError(
-            f"The 'strategy' parameter must be one with a head for the known classes, such as "
-            f"'blend', 'softmax:energy' or 'detector'. Got {strategy.name!r} instead."
-        )
+    """Return the strategy with a head that returns the probabilities of the given logits."""
+    known = ", ".join(map(repr, HEADS))
+    require(probabilities in HEADS, "probabilities", f"one of {known}", probabilities)
+    suits = strategy.takes_head is not None and issubclass(GivenSoftmax, strategy.takes_head)
+    suits = suits and not isinstance(strategy, OtherClass)  # its head has one more class
+    needed = (
+        "one with a head for the known classes, such as 'blend', 'softmax:energy' or 'detector'"
+    )
+    require(suits, "strategy", needed, strategy.name)
     parts = {name: getattr(strategy, name) for name in strategy.parts if name != "head"}
     given = {**strategy.given(), "layers": ("logits",)}
     cls: type[Any] = type(strategy)

@@ -43,10 +43,10 @@ def test_tampered_network_is_refused(forge: Forge, parts: dict[str, bytes]) -> N
 
 
 @pytest.mark.parametrize("network", [b"", b"no network", b"\x08\x08\x12\x00"])
-def test_network_that_is_none_is_refused_also_with_the_right_hash(
+def test_what_is_no_network_is_refused_also_with_the_right_hash(
     forge: Forge, manifest: dict[str, Any], network: bytes
 ) -> None:
-    manifest["backbone"]["sha256"] = hashlib.sha256(network).hexdigest()
+    manifest["sha256"] = hashlib.sha256(network).hexdigest()
     with pytest.raises(ModelFileError, match="network"):
         load_model(forge(manifest=manifest, part={"backbone.onnx": network}))
 

@@ -23,7 +23,7 @@ def test_the_upper_bound_is_the_exact_one_of_scipy(kn: tuple[int, int], confiden
 
 @PROPERTY
 @given(counts, confidences)
-def test_the_upper_bound_is_the_share_at_which_so_few_are_just_that_unlikely(
+def test_at_the_upper_bound_so_few_hits_have_the_error_probability(
     kn: tuple[int, int], confidence: float
 ) -> None:
     k, n = kn
@@ -42,7 +42,7 @@ def test_the_interval_is_the_exact_one_of_scipy(kn: tuple[int, int], confidence:
     assert interval(*kn, confidence) == pytest.approx((exact.low, exact.high), rel=1e-9, abs=1e-12)
 
 
-def test_nothing_counted_bounds_nothing() -> None:
+def test_without_trials_there_is_no_bound() -> None:
     assert upper_bound(0, 0) == 1.0
     assert interval(0, 0) == (0.0, 1.0)
 
@@ -62,7 +62,7 @@ def test_the_bound_rises_with_failures_and_with_confidence_and_falls_with_n(
 
 @pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
 @pytest.mark.parametrize("target", [0.01, 0.05, 0.2, 0.5])
-def test_largest_k_is_found_by_trying_every_k(target: float, confidence: float) -> None:
+def test_largest_k_is_the_largest_of_all_k(target: float, confidence: float) -> None:
     for n in [*range(1, 40), 58, 59, 60, 298, 299, 300]:
         within = [k for k in range(n + 1) if upper_bound(k, n, confidence) <= target]
         assert largest_k(n, target, confidence) == max(within, default=-1)
@@ -70,7 +70,7 @@ def test_largest_k_is_found_by_trying_every_k(target: float, confidence: float) 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.999])
 @pytest.mark.parametrize("target", [0.003, 0.01, 0.05, 0.3, 0.9, 0.999])
-def test_smallest_n_without_failures_is_found_by_trying_every_n(
+def test_smallest_n_without_failures_is_the_smallest_of_all_n(
     target: float, confidence: float
 ) -> None:
     n = 1
@@ -81,9 +81,7 @@ def test_smallest_n_without_failures_is_found_by_trying_every_n(
 
 @PROPERTY
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), confidences)
-def test_smallest_n_is_enough_and_more_than_what_was_not(
-    kn: tuple[int, int], confidence: float
-) -> None:
+def test_smallest_n_is_enough(kn: tuple[int, int], confidence: float) -> None:
     k, n = kn
     target = (k / n + 1) / 2
     needed = smallest_n(target, confidence, rate=k / n)
@@ -97,5 +95,5 @@ def test_smallest_n_is_enough_and_more_than_what_was_not(
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.06, np.nextafter(0.05, 0.0)])
-def test_no_n_is_enough_when_as_many_fail_as_may(rate: float) -> None:
+def test_no_n_is_enough_if_the_rate_is_not_below_the_target(rate: float) -> None:
     assert smallest_n(0.05, rate=rate) is None

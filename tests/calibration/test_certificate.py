@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgroup.calibration import Certificate, HeldOut, Promise, choose_threshold
+from outgroup.calibration import Certificate, Guarantee, HeldOut, choose_threshold
 from outgroup.calibration.certificate import percent
 
 PROPERTY = settings(derandomize=True, deadline=None, max_examples=120)
@@ -21,33 +21,32 @@ def test_a_certificate_survives_json() -> None:
     assert Certificate.from_dict(json.loads(text)) == original
 
 
-def test_the_sentence_names_both_populations_and_promises_nothing_else() -> None:
+def test_the_sentence_names_both_populations_and_that_there_are_no_others() -> None:
     sentence = certificate().sentence
     assert (
-        "of images like your known ones are called other (95 % confidence, n = 50 groups; "
-        in sentence
+        "of images like your known ones are rejected (95 % confidence, n = 50 groups; " in sentence
     )
     assert "of lego are accepted (95 % confidence, n = 220; " in sentence
-    assert sentence.endswith("Nothing is promised for other images.")
+    assert sentence.endswith("Nothing is guaranteed for other images.")
     assert certificate().to_dict()["sentence"] == sentence
 
 
 def test_the_sentence_says_what_share_was_seen() -> None:
-    promise = Promise("accepted", "images", bound=0.3, k=6, n=30)
-    assert promise.sentence.endswith("(95 % confidence, n = 30; 20 % expected).")
+    guarantee = Guarantee("accepted", "images", bound=0.3, k=6, n=30)
+    assert guarantee.sentence.endswith("(95 % confidence, n = 30; 20 % expected).")
 
 
 def test_a_bound_above_what_was_asked_is_not_kept() -> None:
-    assert not Promise("called other", "images", bound=0.095, k=0, n=30, asked=0.05).kept
+    assert not Guarantee("rejected", "images", bound=0.095, k=0, n=30, asked=0.05).kept
 
 
-def test_a_bound_that_nobody_asked_for_is_kept() -> None:
-    assert Promise("accepted", "images", bound=0.9, k=0, n=1).kept
+def test_a_bound_that_was_not_asked_for_is_kept() -> None:
+    assert Guarantee("accepted", "images", bound=0.9, k=0, n=1).kept
 
 
 @PROPERTY
 @given(st.floats(0.0, 1.0))
-def test_a_share_is_never_written_as_nothing_or_all_unless_it_is(share: float) -> None:
+def test_a_share_is_written_as_0_or_100_percent_only_if_it_is(share: float) -> None:
     assert (percent(share) == "0 %") == (share == 0.0)
     assert (percent(share) == "100 %") == (share == 1.0)
     assert float(percent(share)[:-2]) == pytest.approx(share * 100, abs=0.0501)

@@ -33,7 +33,7 @@ def test_every_fold_number_is_valid_and_groups_stay_whole(
         assert len(set(folds[np.array(groups) == group])) == 1
 
 
-def test_the_whole_is_spread_evenly_too() -> None:
+def test_all_samples_together_are_spread_evenly_too() -> None:
     folds = assign_folds(np.repeat(np.arange(9), 2), 5)  # nine classes of two
     assert np.ptp(np.bincount(folds, minlength=5)) <= 1
 
@@ -43,13 +43,13 @@ def test_a_class_with_fewer_members_than_folds_goes_to_as_many_folds_as_it_has_m
     assert len(set(assign_folds(y, 5)[y == "rare"])) == 3
 
 
-def test_big_groups_do_not_end_up_in_one_fold() -> None:
+def test_large_groups_are_spread_over_the_folds() -> None:
     groups = np.repeat(np.arange(10), [30, 30, 30, 5, 5, 5, 5, 5, 5, 5])
     sizes = np.bincount(assign_folds(np.zeros(len(groups)), 3, groups), minlength=3)
     assert sizes.max() <= 50
 
 
-def test_the_same_seed_deals_alike_and_another_one_does_not() -> None:
+def test_the_same_seed_gives_the_same_folds_and_another_does_not() -> None:
     y = np.repeat([0, 1], 50)
     np.testing.assert_array_equal(assign_folds(y, 5, seed=3), assign_folds(y, 5, seed=3))
     assert (assign_folds(y, 5, seed=3) != assign_folds(y, 5, seed=4)).any()
@@ -57,5 +57,5 @@ def test_the_same_seed_deals_alike_and_another_one_does_not() -> None:
 
 @pytest.mark.parametrize("bad", [1, 0, -2, 2.5, "5", True, None])
 def test_the_number_of_folds_must_be_a_whole_number_from_two_up(bad: object) -> None:
-    with pytest.raises(InvalidParameterError, match="'n_folds' parameter must be a whole number"):
+    with pytest.raises(InvalidParameterError, match="Invalid `n_folds`: must be a whole number"):
         assign_folds([0, 1], bad)  # type: ignore[arg-type]

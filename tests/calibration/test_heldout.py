@@ -24,7 +24,7 @@ grouped = st.one_of(tied, free).flatmap(
 
 
 def units_where(scores: list[float], groups: list[str] | None, hit: np.ndarray) -> int:
-    """Count units the long way: the sum over groups of the share that is hit, rounded up."""
+    """Count units by definition: the sum over groups of the share that is hit, rounded up."""
     names = np.arange(len(scores)) if groups is None else np.array(groups)
     shares = [hit[names == name].mean() for name in np.unique(names)]
     return int(np.ceil(np.round(sum(shares), 9)))
@@ -79,7 +79,7 @@ def test_a_group_for_each_image_is_the_same_as_no_groups(values: list[float]) ->
 
 @PROPERTY
 @given(grouped, st.randoms(use_true_random=False))
-def test_the_order_of_images_plays_no_part(
+def test_the_order_of_images_does_not_matter(
     data: tuple[list[float], list[str] | None], random: Random
 ) -> None:
     values, groups = data
@@ -95,13 +95,13 @@ def test_n_counts_groups_where_images_share_one() -> None:
     assert (held_out.n, held_out.unit) == (3, "groups")
 
 
-def test_part_of_a_group_rounds_up_and_thirds_add_up_to_one() -> None:
+def test_a_part_of_a_group_is_rounded_up_and_thirds_add_up_to_one() -> None:
     thirds = HeldOut([1.0, 2.0, 3.0], ["burst"] * 3)
     assert [thirds.rejected(t) for t in (0.0, 1.0, 2.0, 3.0)] == [1, 1, 1, 0]
     assert HeldOut(np.arange(21.0), np.arange(21) // 7).rejected(-1.0) == 3
 
 
-def test_equal_scores_are_all_known_at_the_only_threshold_there_is() -> None:
+def test_equal_scores_are_all_known_at_their_threshold() -> None:
     same = HeldOut([2.5] * 10)
     assert same.lowest_threshold(0) == same.lowest_threshold(4) == 2.5
     assert same.rejected(2.5) == 0
@@ -119,6 +119,6 @@ def test_scores_must_be_a_vector_of_finite_numbers(bad: object) -> None:
         HeldOut(bad)  # type: ignore[arg-type]
 
 
-def test_there_must_be_a_group_for_each_score() -> None:
-    with pytest.raises(InvalidDataError, match="one group for each score"):
+def test_there_must_be_one_group_per_score() -> None:
+    with pytest.raises(InvalidDataError, match="must have one group each"):
         HeldOut([1.0, 2.0], ["a"])

@@ -82,7 +82,7 @@ def test_folders_of_one_name_in_two_places_stay_apart(
 def test_label_that_the_model_does_not_know_is_an_error(
     trained: ImageClassifier, new: Path
 ) -> None:
-    with pytest.raises(InvalidDataError, match=r"does not know: pink\. Its classes are blue, gree"):
+    with pytest.raises(InvalidDataError, match=r"does not know: pink\. It knows blue, green"):
         trained.evaluate(new)
 
 

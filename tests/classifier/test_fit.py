@@ -54,6 +54,15 @@ def test_negatives_from_all_places_count(
     assert classifier.report.class_counts == {"blue": 25, "green": 25, "red": 25}
 
 
+@pytest.mark.parametrize("name", ["other", "pool"])
+def test_a_folder_of_negatives_that_does_not_exist_is_an_error(
+    unfitted: Callable[..., ImageClassifier], photos: Path, odds: Path, name: str
+) -> None:
+    for given in ("lookalikes", [odds / "grey", "lookalikes"], "lost.png"):
+        with pytest.raises(InvalidParameterError, match="which does not exist"):
+            unfitted("sigmoid").fit(photos, **{name: given})
+
+
 def test_what_cannot_be_read_is_listed_and_left_out(
     unfitted: Callable[..., ImageClassifier], own_photos: Path
 ) -> None:
@@ -93,7 +102,7 @@ def test_image_with_two_labels_is_left_out_with_all_its_copies(
     assert report.n_others == 0
 
 
-def test_copies_of_an_image_count_once_in_a_promise(
+def test_copies_of_an_image_count_once_in_a_guarantee(
     unfitted: Callable[..., ImageClassifier], own_photos: Path
 ) -> None:
     """Split apart, a copy would give the answer away; one by one, it would be counted twice."""
@@ -103,8 +112,8 @@ def test_copies_of_an_image_count_once_in_a_promise(
     fitted = unfitted().fit(own_photos)
     assert fitted.report is not None
     assert fitted.report.class_counts == {"blue": 12, "red": 60}
-    (promise,) = fitted.certificate.promises
-    assert (promise.n, promise.unit) == (24, "groups")
+    (guarantee,) = fitted.certificate.guarantees
+    assert (guarantee.n, guarantee.unit) == (24, "groups")
     held_out = fitted.contents.model.known_scores
     assert len(np.unique(held_out)) == 24  # all copies were scored by one model
 
@@ -117,8 +126,8 @@ def test_copies_of_two_bursts_are_not_split(
     ]
     rows += [(make_picture("red", 3), "red", "burst"), (make_picture("red", 90), "red", "burst")]
     fitted = unfitted().fit(from_arrays(*zip(*rows, strict=True)))
-    (promise,) = fitted.certificate.promises
-    assert promise.n == 24  # the single one joined its copy's burst
+    (guarantee,) = fitted.certificate.guarantees
+    assert guarantee.n == 24  # the single one joined its copy's burst
 
 
 def test_table_with_groups_sources_and_empty_labels(
@@ -136,7 +145,7 @@ def test_table_with_groups_sources_and_empty_labels(
     assert from_csv.report is not None
     assert from_csv.report.class_counts == {"blue": 25, "green": 25, "red": 25}
     assert from_csv.report.n_others == 24
-    known = from_csv.certificate.promises[0]
+    known = from_csv.certificate.guarantees[0]
     assert (known.n, known.unit) == (5, "groups")
 
     from_frame = unfitted("sigmoid").fit(frame)
@@ -172,13 +181,16 @@ def test_any_name_of_a_class_comes_back_as_text(
             assert isinstance(label, str)
 
 
-@pytest.mark.parametrize("broken", [11, 12])
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [(11, "1 readable images of class 'red'"), (12, "Class 'red' has 12 images, and none")],
+)
 def test_class_with_too_few_readable_images_is_named(
-    unfitted: Callable[..., ImageClassifier], own_photos: Path, broken: int
+    unfitted: Callable[..., ImageClassifier], own_photos: Path, broken: int, message: str
 ) -> None:
     for file in sorted((own_photos / "red").iterdir())[:broken]:
         file.write_bytes(b"broken")
-    with pytest.raises(InvalidDataError, match="Class 'red' has"):
+    with pytest.raises(InvalidDataError, match=message):
         unfitted().fit(own_photos)
 
 
@@ -195,7 +207,7 @@ def test_nothing_readable_at_all_says_so(
 ) -> None:
     for file in own_photos.rglob("*.png"):
         file.write_bytes(b"broken")
-    with pytest.raises(InvalidDataError, match=r"None of the 24 images can be used: 24 can't be"):
+    with pytest.raises(InvalidDataError, match=r"None of the 24 images can be used"):
         unfitted().fit(own_photos)
 
 
@@ -249,10 +261,10 @@ def test_cache_changes_nothing(quick: str, photos: Path, new: Path) -> None:
         assert cached.threshold == fresh.threshold
 
 
-def test_promise_that_cannot_be_given_is_refused_with_the_n_that_would_do(
+def test_guarantee_that_cannot_be_given_is_refused_with_the_n_that_would_do(
     unfitted: Callable[..., ImageClassifier], own_photos: Path
 ) -> None:
-    with pytest.raises(InfeasibleTargetError, match="that takes at least 299") as caught:
+    with pytest.raises(InfeasibleTargetError, match="at least 299") as caught:
         unfitted(max_known_rejected=0.01).fit(own_photos)
     assert caught.value.n_needed == 299
 
@@ -261,9 +273,9 @@ def test_promise_that_cannot_be_given_is_refused_with_the_n_that_would_do(
     ("options", "name"),
     [
         ({"strategy": "sotfmax"}, "Did you mean 'softmax'"),
-        ({"max_known_rejected": 5}, "'max_known_rejected'"),
-        ({"confidence": 1.0}, "'confidence'"),
-        ({"threads": 0}, "'threads'"),
+        ({"max_known_rejected": 5}, "`max_known_rejected`"),
+        ({"confidence": 1.0}, "`confidence`"),
+        ({"threads": 0}, "`threads`"),
     ],
 )
 def test_wrong_option_is_named(

@@ -85,15 +85,15 @@ def test_all_is_learned_from_where_suspects_are_to_be_kept(
     assert report.n_others == 80 + HIDDEN
     assert report.pool.n_set_aside == 0
     assert len(report.pool.found.suspects) >= HIDDEN - 1
-    assert "were learned from all the same" in report.pool.sentence
+    assert "were learned from nevertheless" in report.pool.sentence
 
 
-def test_what_was_vouched_for_stays_and_is_warned_about(
+def test_verified_negatives_stay_and_those_like_a_class_are_warned_about(
     make: Callable[..., ImageClassifier], photos: Path, odds: Path, make_picture: Picture
 ) -> None:
     red = [make_picture("red", 300 + i) for i in range(3)]
     classifier = make()
-    with pytest.warns(DataWarning, match="of the 27 negatives that you vouch for") as caught:
+    with pytest.warns(DataWarning, match="of the 27 verified negatives") as caught:
         classifier.fit(photos, other=[odds, *red])
     assert len(caught) == 1
     assert classifier.report is not None
@@ -163,7 +163,7 @@ def test_images_in_memory_have_no_path_and_are_found_by_row(
     assert all(suspect.path is None for suspect in report.pool.found.suspects)
 
 
-def test_the_pool_of_several_labels_an_image_is_looked_through_too(
+def test_the_pool_is_searched_with_several_labels_and_columns_too(
     make: Callable[..., ImageClassifier], pairs: Path, tmp_path: Path
 ) -> None:
     pool = tmp_path / "pool"
@@ -172,11 +172,11 @@ def test_the_pool_of_several_labels_an_image_is_looked_through_too(
         image = Image.open(file)
         image.putpixel((0, 0), (1, 2, 3))  # no copy of what is labelled
         image.save(pool / file.name)
-    ways: dict[str, dict[str, Any]] = {
+    options_of: dict[str, dict[str, Any]] = {
         "lists": {"multi_label": True},
         "sides": {"multi_output": True, "label_columns": ["left", "right"]},
     }
-    for table, options in ways.items():
+    for table, options in options_of.items():
         report = make("blend", **options).fit(pairs / f"{table}.csv", pool=pool).report
         assert report is not None
         assert report.pool is not None

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from outgroup import ImageClassifier, Pool
-from outgroup.classifier import answer, pool_images, purge
+from outgroup.classifier import answer, negatives, purge
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError, PoolError
 
 HIDDEN = 6
@@ -25,12 +25,12 @@ def pool(quick: str, tmp_path: Path, make_folder: Callable[..., Path]) -> Pool:
 
 
 def test_images_of_a_class_go_into_quarantine(pool: Pool, photos: Path) -> None:
-    found, n_new, n_vouched = purge(pool, photos, cache=False)
+    found, n_new, n_checked = purge(pool, photos, cache=False)
     hidden = {*pool.rows("red").tolist()} ^ {*pool.rows("red", state=None).tolist()}
     assert len(hidden) >= HIDDEN - 1
     assert n_new == len(found.suspects) == len(pool.rows(state="quarantined"))
     assert n_new <= HIDDEN + 2
-    assert n_vouched == 0
+    assert n_checked == 0
     assert pool[min(hidden)].reason == "looks like red"
     assert found.suspects[0].path == pool[found.suspects[0].row].origin
     assert purge(pool, photos, cache=False).n_new == 0
@@ -43,9 +43,7 @@ def test_a_dry_run_changes_nothing(pool: Pool, photos: Path) -> None:
     assert len(pool.rows(state="quarantined")) == 0
 
 
-def test_what_was_looked_at_is_not_suspected_again(
-    pool: Pool, photos: Path, tmp_path: Path
-) -> None:
+def test_a_checked_image_is_not_suspected_again(pool: Pool, photos: Path, tmp_path: Path) -> None:
     first, second, *_ = purge(pool, photos, cache=False).found.suspects
     answers = tmp_path / "answers.csv"
     answers.write_text(f'path,label\n"{first.path}",\n"{second.path}",red\n')
@@ -53,7 +51,7 @@ def test_what_was_looked_at_is_not_suspected_again(
     assert (pool[first.row].state, pool[second.row].state) == ("kept", "quarantined")
     assert pool[second.row].reason == "looked at: red"
     again = purge(pool, photos, cache=False)
-    assert again.n_vouched == 1
+    assert again.n_released == 1
     assert first.row not in {suspect.row for suspect in again.found.suspects}
     assert pool[first.row].state == "kept"
 
@@ -73,7 +71,7 @@ def test_answers_to_something_else_are_refused(
     answers.write_text(text)
     with pytest.raises(InvalidDataError, match=message):
         answer(pool, answers)
-    with pytest.raises(InvalidParameterError, match="'answers' parameter"):
+    with pytest.raises(InvalidParameterError, match="Invalid `answers`"):
         answer(pool, tmp_path / "none.csv")
 
 
@@ -120,7 +118,7 @@ def test_what_is_in_quarantine_is_not_learned_from(quick: str, pool: Pool, photo
 def test_of_a_large_pool_some_are_drawn(
     quick: str, pool: Pool, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_images, "MOST", 20)
+    monkeypatch.setattr(negatives, "MOST", 20)
     classifier = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)
     report = classifier.fit(photos, pool=pool).report
     assert report is not None
@@ -142,7 +140,7 @@ def test_the_share_of_a_large_pool_is_that_of_the_whole_and_not_of_what_was_draw
     large = Pool.create(tmp_path / "large", quick)
     large.add(str(make_folder(tmp_path / "clean", ["grey", "yellow"], 200)))
     large.add(str(make_folder(tmp_path / "dirt", ["red"], 20, first=300)))
-    monkeypatch.setattr(pool_images, "MOST", 100)
+    monkeypatch.setattr(negatives, "MOST", 100)
     paths = sorted(photos.glob("*/*.png"))
     table = pd.DataFrame({"path": map(str, paths), "colour": [path.parent.name for path in paths]})
     table["again"] = table["colour"]
@@ -175,7 +173,7 @@ def test_a_pool_of_another_backbone_is_embedded_anew(pool: Pool, photos: Path) -
 def test_a_large_pool_of_another_backbone_needs_its_embeddings(
     quick: str, pool: Pool, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_images, "MOST", 20)
+    monkeypatch.setattr(negatives, "MOST", 20)
     other = Pool.create(tmp_path / "other")
     other.add(str(tmp_path / "clean"))
     start = ImageClassifier(strategy="sigmoid", backbone=quick, cache=False)

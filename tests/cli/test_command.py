@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from outgroup.cli.command import spread
+from outgroup.cli import spread
 
 TAKES = {"--known": False, "--unknown": True, "-u": True, "--seed": False}
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from outgroup import MultiInputClassifier
 from outgroup.cli import app
-from outgroup.multi_input import PRESETS, Block, MultiInputClassifier
+from outgroup.multi_input import PRESETS, Block
 
 pytest.importorskip("torch")
 
@@ -72,7 +73,7 @@ def test_a_table_in_and_lines_out(run: Run, table: Path, spec: Path, tmp_path: P
     done = run("train", table, "--inputs", spec, "--out", out)
     assert done.exit_code == 0, done.output
     assert "iceberg" in done.output
-    assert "of rows like your known ones are called other" in " ".join(done.output.split())
+    assert "of rows like your known ones are rejected" in " ".join(done.output.split())
     rows = json.loads(table.read_text())
     rows[0]["band_1"] = rows[0]["band_1"][:10]
     rows[1]["inc_angle"] = 88.0
@@ -151,7 +152,7 @@ def test_evaluate_refuses_what_the_model_can_t_know(
 ) -> None:
     folder = run("evaluate", trained, "--known", tmp_path)
     assert folder.exit_code == 2
-    assert "must be JSON or CSV files" in " ".join(folder.output.split())
+    assert "must be a JSON or CSV file for a model" in " ".join(folder.output.split())
     known = write_table(tmp_path / "known.json")
     rows = json.loads(known.read_text())
     rows[0]["is_iceberg"] = 7
@@ -228,7 +229,7 @@ def test_options_for_images_of_one_input_are_refused(
     done = run("train", table, "--inputs", spec, *option, "--out", tmp_path / "m.outgroup")
     assert done.exit_code == 2
     told = " ".join(done.output.split())
-    assert f"The '{option[0]}' parameter must be left out with --inputs" in told
+    assert f"Invalid `{option[0]}`: must be left out with --inputs" in told
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_a_comparison_refuses_what_it_would_not_heed(
     done = run("compare", table, "--inputs", spec, *option)
     assert done.exit_code == 2
     told = " ".join(done.output.split())
-    assert f"The '{option[0]}' parameter must be left out with --inputs" in told
+    assert f"Invalid `{option[0]}`: must be left out with --inputs" in told
 
 
 def test_an_ablation_without_several_inputs_is_refused(
@@ -248,7 +249,7 @@ def test_an_ablation_without_several_inputs_is_refused(
 ) -> None:
     done = run("train", table, "--ablation", "--out", tmp_path / "m.outgroup")
     assert done.exit_code == 2
-    assert "'--ablation' parameter must stand beside --inputs" in " ".join(done.output.split())
+    assert "Invalid `--ablation`: must be used with --inputs" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize("command", ["train", "compare"])
@@ -259,7 +260,7 @@ def test_a_pool_is_refused_with_the_reason(
     done = run(command, table, "--inputs", spec, "--pool", tmp_path, *out)
     assert done.exit_code == 2
     text = " ".join(done.output.split())
-    assert "The '--pool' parameter must be left out with --inputs" in text
+    assert "Invalid `--pool`: must be left out with --inputs" in text
     assert "a random image has no second band and no angle" in text
 
 
@@ -315,7 +316,7 @@ def test_several_labels_by_name(run: Run, tmp_path: Path, monkeypatch: pytest.Mo
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     assert told["classes"] == {"bright": 30, "dark": 30, "flat angle": 30}
-    events = [promise["event"] for promise in told["certificate"]["promises"]]
+    events = [guarantee["event"] for guarantee in told["certificate"]["guarantees"]]
     assert events == [f"not called {name!r}" for name in ("bright", "dark", "flat angle")]
     lines = [json.loads(line) for line in run("predict", out, table, "--json").stdout.splitlines()]
     wanted = [{"dark", "flat angle"}, {"bright"}, {"dark"}, {"bright", "flat angle"}]
@@ -338,7 +339,7 @@ def test_negatives_can_be_asked_for(
         spec = write_spec(tmp_path, monkeypatch, negatives=negatives)
         done = run("train", table, "--inputs", spec, "--out", out)
         assert done.exit_code == 0, done.output
-        gates[negatives] = MultiInputClassifier.load(out).model.target.gate
+        gates[negatives] = MultiInputClassifier.load(out).encoder.output_layer.gate
     assert gates == {"none": False, "background": True}
     wrong = run(
         "train",
@@ -349,14 +350,14 @@ def test_negatives_can_be_asked_for(
         out,
     )
     assert wrong.exit_code == 2
-    assert "The 'negatives' parameter must be one of" in " ".join(wrong.output.split())
+    assert "Invalid `negatives`: must be one of" in " ".join(wrong.output.split())
 
 
 def test_a_wrong_spec_is_a_usage_error(run: Run, table: Path, tmp_path: Path) -> None:
     out, spec = tmp_path / "m.outgroup", tmp_path / "inputs.json"
     missing = run("train", table, "--inputs", spec, "--out", out)
     assert missing.exit_code == 2
-    assert "which is not there" in missing.output
+    assert "which does not exist" in missing.output
     spec.write_text('{"images": ["band_1"], "tables": []}')
     wrong = run("train", table, "--inputs", spec, "--out", out)
     assert wrong.exit_code == 2

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -122,7 +121,8 @@ def test_sheet_is_a_picture_or_a_page_of_each_source(run: Run, built: Path, tmp_
     page = (tmp_path / "sheet.html").read_text("utf-8")
     assert len(re.findall(r'<img [^>]*src="data:image/jpeg;base64,', page)) == 20
     assert "<h2>grey: 12 images</h2>" in page
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
 
 
 def test_sheet_of_another_kind_is_refused(run: Run, built: Path, tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_sheet_of_another_kind_is_refused(run: Run, built: Path, tmp_path: Path)
 
 def test_verify_finds_what_is_damaged_and_repairs_it(run: Run, built: Path) -> None:
     fine = run("pool", "verify", built)
-    assert (fine.exit_code, fine.stdout) == (0, "24 images: all is well.\n")
+    assert (fine.exit_code, fine.stdout) == (0, "24 images: no problems.\n")
     (shard,) = built.glob("shards/*.tar")
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 0xFF
@@ -174,7 +174,7 @@ def test_files_that_are_not_taken_are_named(
 ) -> None:
     (messy / ".hidden.png").write_bytes(b"")
     result = run("pool", "build", tmp_path / "p", messy, "--backbone", quick)
-    assert "1 file not taken for images" in result.stderr
+    assert "1 file skipped (not an image)" in result.stderr
     assert ".hidden.png: a hidden or system file" in result.stderr
 
 
@@ -192,7 +192,7 @@ def test_sources_without_images_and_wrong_ones_are_plain_errors(
     assert "Now:" not in cut.stdout  # there is nothing to show
     wrong = run("pool", "build", tmp_path / "p", tmp_path / "nothing", "--backbone", quick)
     assert wrong.exit_code == 2
-    assert "The 'source' parameter must be a file or folder that exists" in wrong.stderr
+    assert "Invalid `source`: must be a file or folder that exists" in wrong.stderr
 
 
 @pytest.mark.parametrize("command", ["build", "add", "embed", "purge", "mine"])
@@ -228,17 +228,3 @@ def test_a_second_backbone_is_embedded_once_and_shown(
     assert shown["other_backbones"] == {second: 24}
     assert run("pool", "verify", built).exit_code == 0
     assert run("pool", "embed", built, "--backbone", "no-such").exit_code == 2
-
-
-def test_verify_says_where_there_are_no_checksums(run: Run, built: Path) -> None:
-    connection = sqlite3.connect(built / "index.sqlite3")
-    with connection:
-        connection.execute("DELETE FROM checksums WHERE row < 10")
-    connection.close()
-    said = " ".join(run("pool", "verify", built).stdout.split())
-    assert "all is well. 10 embeddings were kept by a version that wrote no checksums" in said
-    assert json.loads(run("pool", "verify", built, "--json").stdout)["n_unsummed"] == 10
-    assert "these were written now" in " ".join(
-        run("pool", "verify", built, "--repair").stdout.split()
-    )
-    assert run("pool", "verify", built).stdout.strip().endswith("all is well.")

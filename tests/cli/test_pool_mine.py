@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 import outgroup
 from outgroup.cli import app
-from outgroup.mining import keeping
+from outgroup.mining import memory
 from outgroup.pool import Pool
 
 
@@ -50,46 +50,46 @@ def test_a_folder_is_mined_and_the_model_written(
     assert "At most" in done.stdout
     assert "Saved" in done.stdout
     model = outgroup.load(tmp_path / "mined.outgroup")
-    assert model.certificate.promises[-1].population == "images of the stream that was mined"
+    assert model.certificate.guarantees[-1].population == "images of the stream that was mined"
 
 
-def test_the_same_command_goes_on_with_a_run_that_was_killed(
+def test_the_same_command_resumes_a_killed_run(
     run: Callable[..., Result], many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
 
-    def write_and_die(keeper: keeping.Keeper, miner: Any) -> None:
-        write(keeper, miner)
+    def write_and_die(path: Path, data: bytes) -> None:
+        write(path, data)
         raise Killed
 
-    write = keeping.Keeper.write
+    write = memory.write_whole
     given = ("--stream", many, "--target", 0.0001)
     with monkeypatch.context() as patched:
-        patched.setattr(keeping, "PAUSE", 0.0)
-        patched.setattr(keeping.Keeper, "write", write_and_die)
+        patched.setattr(memory, "PAUSE", 0.0)
+        patched.setattr(memory, "write_whole", write_and_die)
         with pytest.raises(Killed):
             run(*given)
     state = tmp_path / "mined.outgroup.mining"
     assert state.exists()
     refused = run("--stream", many, "--target", 0.01)
     assert refused.exit_code == 2
-    assert "'target' parameter must be what it was" in " ".join(refused.stderr.split())
+    assert "Invalid `target`: must be 0.0001, as when" in " ".join(refused.stderr.split())
     done = run(*given)
     assert done.exit_code == 0, done.output
-    assert "Goes on where it was stopped: after 256 images" in done.stderr
+    assert "Resumed after 256 images" in done.stderr
     assert not state.exists()
     resumed = (tmp_path / "mined.outgroup").read_bytes()
     assert run(*given).exit_code == 0
     assert (tmp_path / "mined.outgroup").read_bytes() == resumed
 
 
-def test_json_is_for_machines(run: Callable[..., Result], many: Path) -> None:
+def test_json_has_the_counts_and_the_certificate(run: Callable[..., Result], many: Path) -> None:
     done = run("--stream", many, "--stream", many / "pink", "--images", 300, "--json")
     found = json.loads(done.stdout)
     assert found["read"] == 300
     assert found["stages"][-1]["bound"] == found["bound"]
-    assert found["certificate"]["promises"][-1]["event"] == "accepted"
+    assert found["certificate"]["guarantees"][-1]["event"] == "accepted"
 
 
 def test_paths_come_from_standard_input(run: Callable[..., Result], many: Path) -> None:
@@ -113,36 +113,36 @@ def test_suspects_are_listed_in_a_file(
     assert f"{len(rows)} images look like a known class" in " ".join(done.stdout.split())
 
 
-def test_a_stream_that_is_none_is_refused(run: Callable[..., Result]) -> None:
+def test_an_invalid_stream_is_refused(run: Callable[..., Result]) -> None:
     done = run("--stream", "nowhere")
     assert done.exit_code == 2
-    assert "Got 'nowhere' instead" in done.stderr
+    assert "got 'nowhere'" in done.stderr
     assert run("--stream", "-", "--stream", ".").exit_code == 2
 
 
-def test_a_place_that_can_not_be_written_is_found_before_any_work(
+def test_an_output_that_can_not_be_written_is_refused_before_any_work(
     run: Callable[..., Result], many: Path, tmp_path: Path
 ) -> None:
     done = run("--stream", many, "--suspects", tmp_path / "no" / "suspects.csv")
     assert done.exit_code == 2
-    assert "'--suspects' parameter" in done.stderr
+    assert "Invalid `--suspects`" in done.stderr
 
 
-def test_ctrl_c_writes_what_there_is(
+def test_ctrl_c_writes_the_result_so_far(
     run: Callable[..., Result], many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lines(file: object):
         yield from map(str, sorted(many.rglob("*.png"))[:300])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules["outgroup.cli.pool.mine"], "_lines", lines)
+    monkeypatch.setattr(sys.modules["outgroup.cli.pool_mining"], "_lines", lines)
     done = run("--stream", "-", "--target", 0.0001)
     assert done.exit_code == 130
     assert "It was interrupted." in done.stdout
     assert (tmp_path / "mined.outgroup").exists()
 
 
-def test_a_pool_is_a_stream_without_what_is_in_quarantine(
+def test_images_in_quarantine_are_not_in_the_stream_of_a_pool(
     run: Callable[..., Result], many: Path, quick: str, tmp_path: Path
 ) -> None:
     pool = Pool.create(tmp_path / "pool", backbone=quick)

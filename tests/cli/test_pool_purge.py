@@ -58,5 +58,5 @@ def test_a_dry_run_says_so_and_changes_nothing(run: Run, pool: Path, photos: Pat
 def test_known_images_or_answers_must_be_given(run: Run, pool: Path, photos: Path) -> None:
     neither = run("pool", "purge", pool)
     assert neither.exit_code == 2
-    assert "'--known' parameter" in neither.stderr
+    assert "Invalid `--known`" in neither.stderr
     assert run("pool", "purge", pool, "--known", photos, "--answers", photos).exit_code == 2

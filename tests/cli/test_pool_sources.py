@@ -8,8 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from outgroup.cli.pool_sources import sources
-from outgroup.pool.named import SETS
+from outgroup.cli.lists import sources
+from outgroup.pool.image_sets import SETS
 from outgroup.pool.sources import SOURCES
 
 
@@ -36,7 +36,7 @@ def test_table_fits_80_columns_and_names_every_set(
 def test_json_has_all_of_it(app: typer.Typer) -> None:
     done = CliRunner().invoke(app, ["--json"])
     found = json.loads(done.stdout)
-    assert [kind["kind"] for kind in found["kinds"]] == [name for name, _ in SOURCES]
+    assert [kind["kind"] for kind in found["kinds"]] == list(SOURCES)
     assert [one["name"] for one in found["sets"]] == [one.name for one in SETS]
     for one in found["sets"]:
         assert one["spec"].startswith("hf://datasets/")

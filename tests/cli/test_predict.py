@@ -118,7 +118,7 @@ def test_threshold_decides_again(run: Run, model_file: Path, inbox: Path) -> Non
         assert (line["other"], line["threshold"]) == (other, float(threshold))
     result = run("predict", model_file, inbox, "--json", "--threshold", "nan")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: The 'threshold' parameter must be a finite number.")
+    assert result.stderr.startswith("Error: Invalid `threshold`: must be a finite number")
 
 
 def test_paths_are_written_as_they_were_given(
@@ -208,7 +208,7 @@ def test_files_that_are_not_taken_are_told(run: Run, model_file: Path, inbox: Pa
         (inbox / f".hidden{i}").touch()
     result = run("predict", model_file, inbox, "--json")
     assert len(result.stdout.splitlines()) == 4
-    assert result.stderr.splitlines()[0] == "7 files not taken for images:"
+    assert result.stderr.splitlines()[0] == "7 files skipped (not an image):"
     assert f"{inbox}/.hidden0: a hidden or system file" in result.stderr
     assert result.stderr.splitlines()[-1] == "  and 2 more"
     assert len(result.stderr.splitlines()) == 7
@@ -298,7 +298,7 @@ def test_as_many_neighbours_as_are_asked_for(run: Run, model_file: Path, inbox: 
         assert len(line["nearest"]) == count
     result = run("predict", model_file, inbox, "--explain", "--nearest=-1")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("Error: The 'nearest' parameter must be a whole number")
+    assert result.stderr.startswith("Error: Invalid `nearest`: must be a whole number")
 
 
 def test_plain_lines_say_why_an_image_is_other(run: Run, model_file: Path, inbox: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from outgroup import ImageClassifier
+from outgroup import ImageClassifier, load
 
 Run = Callable[..., Any]
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
@@ -24,7 +28,11 @@ def column_file(two_sided: ImageClassifier, tmp_path: Path) -> Path:
     return two_sided.save(tmp_path / "columns.outgroup")
 
 
-def test_train_multi_label_prints_thresholds_and_promises(
+def texts_of(picture: Path) -> set[str | None]:
+    return {text.text for text in ElementTree.parse(picture).iter(f"{SVG}text")}
+
+
+def test_train_multi_label_prints_thresholds_and_guarantees(
     run: Run, quick: str, pairs: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "m.outgroup"
@@ -33,7 +41,7 @@ def test_train_multi_label_prints_thresholds_and_promises(
     assert done.exit_code == 0, done.output
     assert max(map(len, done.output.splitlines()[:-2])) <= 80
     text = " ".join(done.output.split())
-    assert "An image has each label whose score is at most its threshold: blue " in text
+    assert "An image has each label whose other-score is at most its threshold: blue " in text
     assert "of images like your 'blue' ones are not called 'blue'" in text
     assert "of images like your negatives are given any label" in text
     as_json = json.loads(run(*command, "--no-cache", "--json").stdout)
@@ -114,20 +122,49 @@ def test_evaluate_prints_tables_of_80_columns(
         assert figure in labels
 
 
-def test_compare_lists_the_labelers(run: Run, quick: str, pairs: Path) -> None:
+def test_predict_explains_labels_and_columns(
+    run: Run, label_file: Path, column_file: Path, pairs: Path, new_pairs: Path
+) -> None:
+    files = [new_pairs / f"{name}-100.png" for name in ("blue-red", "yellow-grey")]
+    for model, text in ((label_file, "blue|red"), (column_file, "left=blue|right=red")):
+        known, other = run("predict", model, *files, "--explain", "--nearest", "2").stdout.split(
+            "\n"
+        )[:2]
+        cells = known.split("\t")
+        assert re.fullmatch(r"score above [\d.e+]+ % of known images", cells[3])
+        assert re.fullmatch(rf"0\.\d+ from {re.escape(text)} {pairs}/.*\.png", cells[4])
+        assert len(cells) == 6
+        assert "\tlike none of the classes\tscore above 100 % of known images\t" in other
+        lines = run("predict", model, *files, "--explain", "--json").stdout.splitlines()
+        found = [json.loads(line) for line in lines]
+        assert [near["label"] for near in found[0]["nearest"][:1]] == [text]
+        assert found[1]["nearest"][0]["label"] is None
+        assert found[0]["percentile"] < 90 < found[1]["percentile"] == 100
+
+
+def test_compare_lists_the_strategies_for_labels_and_chooses_one(
+    run: Run, quick: str, pairs: Path, tmp_path: Path
+) -> None:
     command = ["compare", pairs / "marks.csv", "--multi-label", "--backbone", quick, "--no-cache"]
     command += ["--label-column", "blue", "--label-column", "green", "--label-column", "red"]
-    done = run(*command)
+    done = run(*command, "--plot", tmp_path / "labels.svg")
     assert done.exit_code == 0, done.output
     assert max(map(len, done.output.splitlines())) <= 80
-    for name in ("blend", "sigmoid", "sigmoid-0.95", "macro F1"):
-        assert name in done.output
-    rows = json.loads(run(*command, "--json").stdout)
-    assert {row["name"] for row in rows} == {"blend", "sigmoid", "sigmoid-0.95"}
-    assert rows[0]["held_out"]["macro_f1"]["value"] > 0.8
+    for name in ("sigmoid-0.95", "sigmoid", "blend"):
+        assert re.search(rf"^{name} +\d+\.\d +\d+\.\d", done.output, re.MULTILINE)
+    found = json.loads(run(*command, "--json").stdout)
+    assert [row["name"] for row in found["strategies"]] == ["sigmoid-0.95", "sigmoid", "blend"]
+    assert f"Choice: {found['chosen']['name']}: " in done.output
+    assert f"{found['chosen']['name']} by other thresholds" in done.output
+    for row in found["strategies"]:
+        kinds = {source["kind"] for source in row["sources"]}
+        assert kinds == {"left-out classes", "held-out negatives", "synthetic garbage"}
+    assert {"sigmoid", "blend", "left-out classes"} <= texts_of(tmp_path / "labels.svg")
 
 
-def test_compare_takes_each_column_by_itself(run: Run, quick: str, pairs: Path) -> None:
+def test_compare_takes_each_column_by_itself(
+    run: Run, quick: str, pairs: Path, tmp_path: Path
+) -> None:
     command = ["compare", pairs / "sides.csv", "--multi-output", "--backbone", quick, "--no-cache"]
     command += ["--label-column", "left", "--label-column", "right"]
     command += ["--strategy", "softmax", "--strategy", "sigmoid-0.95"]
@@ -135,11 +172,27 @@ def test_compare_takes_each_column_by_itself(run: Run, quick: str, pairs: Path) 
     assert done.exit_code == 0, done.output
     assert done.output.index("Column left") < done.output.index("Column right")
     assert max(map(len, done.output.splitlines())) <= 80
-    assert run(*command, "--plot", pairs.parent / "p.svg").exit_code == 2
+    assert run(*command, "--plot", tmp_path / "p.svg").exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p-left.svg", "p-right.svg"]
+    assert {"softmax", "sigmoid-0.95", "left-out classes"} <= texts_of(tmp_path / "p-left.svg")
     found = json.loads(run(*command, "--json").stdout)
     assert list(found) == ["left", "right"]
     # one with a threshold of its own is measured, but not chosen: it is not held to the budget
     assert {comparison["chosen"]["name"] for comparison in found.values()} == {"softmax"}
+
+
+def test_train_takes_a_head_and_layers_for_labels_and_columns(
+    run: Run, quick: str, pairs: Path, tmp_path: Path
+) -> None:
+    command = ["train", "--backbone", quick, "--no-cache", "--out", tmp_path / "m.outgroup"]
+    command += ["--strategy", "sigmoid", "--head", "focal-sigmoid,gamma=1", "--layers", "last"]
+    sides = ["--multi-output", "--label-column", "left", "right"]
+    for table, kind in (("lists.csv", ["--multi-label"]), ("sides.csv", sides)):
+        done = run(*command, pairs / table, *kind)
+        assert done.exit_code == 0, done.output
+        for strategy in load(tmp_path / "m.outgroup").contents.model.strategies:
+            assert (strategy.head.name, strategy.head.gamma) == ("focal-sigmoid", 1.0)
+            assert strategy.layers == ("last",)
 
 
 def test_train_multi_output_needs_the_columns(
@@ -149,7 +202,7 @@ def test_train_multi_output_needs_the_columns(
     command += ["--backbone", quick, "--no-cache"]
     done = run(*command)
     assert done.exit_code == 2
-    assert "must name the columns" in done.stderr
+    assert "must be the columns for `multi_output`" in done.stderr
     done = run(*command, "--label-column", "left", "--label-column", "right")
     assert done.exit_code == 0, done.output
     assert "A column is other when its other-score is above its threshold: left " in " ".join(

@@ -86,7 +86,7 @@ def test_train_tells_machines_all_of_them(
 def test_a_page_without_a_pool_is_a_usage_error(run: Run, photos: Path, tmp_path: Path) -> None:
     done = run("train", photos, "-o", tmp_path / "m.outgroup", "--suspects", tmp_path / "s.html")
     assert done.exit_code == 2
-    assert "must be left out without a pool" in " ".join(done.stderr.split())
+    assert "must be used with --pool" in " ".join(done.stderr.split())
 
 
 def test_compare_lists_what_it_set_aside(

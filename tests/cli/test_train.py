@@ -36,8 +36,8 @@ def test_train_writes_a_model_and_says_what_it_promises(
     model = library.load(out)
     assert model.classes == ("blue", "green", "red")
     text = " ".join(done.stdout.split())
-    for promise in model.certificate.promises:
-        assert promise.sentence in text
+    for guarantee in model.certificate.guarantees:
+        assert guarantee.sentence in text
     assert "Strategy: sigmoid" in text
     assert "green 25" in text
     assert "(none of these) 24" in text
@@ -82,10 +82,13 @@ def test_train_takes_a_head_with_its_options_and_layers(
     ("given", "message"),
     [
         (("--head", "linear-softmax"), "takes one of focal-sigmoid"),
-        (("--head", "focal-sigmoid,gama=1"), "Got 'gama=1'"),
-        (("--layers", "first"), "'layers' parameter must be a sequence of some of"),
+        (("--head", "focal-sigmoid,gama=1"), "got 'gama=1'"),
+        (("--layers", "first"), "`layers`: must be a sequence of some of"),
         (("--layers", "second-last"), "must name layers of the backbone"),
-        (("--strategy", "auto", "--head", "linear-sigmoid"), "Name one, such as 'blend'"),
+        (
+            ("--strategy", "auto", "--head", "linear-sigmoid"),
+            "must be named where `head`",
+        ),
     ],
 )
 def test_a_head_or_layer_that_there_is_not_is_a_usage_error(
@@ -183,7 +186,7 @@ def test_images_that_are_left_out_are_told(
     assert told[1].startswith(f"  {own_photos}/red/note0.txt: ")
     assert told[6] == "  and 2 more"
     assert told[7] == "2 files left out, because their labels contradict each other:"
-    assert told[10] == "1 file not taken for images:"
+    assert told[10] == "1 file skipped (not an image):"
     assert len(told) == 12
 
     found = json.loads(run(*arguments, "--json").stdout)
@@ -207,9 +210,9 @@ def test_unlabelled_rows_are_told(run: Run, photos: Path, quick: str, tmp_path: 
     ("options", "code", "message"),
     [
         (["--strategy", "sotfmax"], 2, "Did you mean 'softmax'?"),
-        (["--backbone", "resnet"], 2, "'backbone' parameter must be one of"),
-        (["--max-known-rejected", "5"], 2, "'max_known_rejected' parameter must be a share"),
-        (["--max-known-rejected", "0.001"], 1, "that takes at least 2995"),
+        (["--backbone", "resnet"], 2, "Invalid `backbone`: must be one of"),
+        (["--max-known-rejected", "5"], 2, "Invalid `max_known_rejected`: must be a share"),
+        (["--max-known-rejected", "0.001"], 1, "at least 2995"),
         (["--strategy", "other-class"], 2, "'other-class' learns from negatives"),
         (["--max-other-accepted", "0.1"], 2, "max_other_accepted"),
         (["--backbone", "onnx:/no/such.onnx"], 1, "/no/such.onnx"),
@@ -241,7 +244,7 @@ def test_place_of_the_model_is_looked_at_first(
     ):
         result = run("train", own_photos, "--out", out, "--backbone", quick)
         assert result.exit_code == 2
-        assert result.stderr.startswith("Error: The '--out' parameter must be a file in a folder")
+        assert result.stderr.startswith("Error: Invalid `--out`: must be a file in a folder")
         assert result.stderr.endswith(f"{problem}\n")
     monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)  # also for root
     result = run("train", own_photos, "--out", tmp_path / "m.outgroup", "--backbone", quick)
@@ -274,7 +277,7 @@ def test_full_disk_is_one_message(
 def test_data_that_is_none_is_one_message(outgroup: Run, run: Run, tmp_path: Path) -> None:
     told = run("train", tmp_path / "nowhere", "--out", tmp_path / "m.outgroup")
     assert (told.exit_code, told.stdout) == (2, "")
-    assert told.stderr.startswith("Error: The 'data' parameter must be a folder")
+    assert told.stderr.startswith("Error: Invalid `data`: must be a folder")
     done = outgroup("train", tmp_path, "--out", tmp_path / "m.outgroup")
     assert (done.returncode, done.stdout) == (1, "")
     assert "one folder a class" in done.stderr

@@ -1,4 +1,7 @@
+import pickle
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,15 +30,15 @@ class World:
     def things(self, n: int) -> np.ndarray:
         return self.draw(self.rng.integers(4, 8, n))
 
-    def data(self, vouched: np.ndarray | None = None, **more: object) -> TrainingSet:
-        rows = self.known if vouched is None else np.vstack([self.known, vouched])
+    def data(self, verified: np.ndarray | None = None, **more: object) -> TrainingSet:
+        rows = self.known if verified is None else np.vstack([self.known, verified])
         y = np.r_[self.y, np.full(len(rows) - len(self.y), -1)]
         return TrainingSet({"last": rows}, y, ("cat", "dog", "giraffe"), **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("n_hidden", [0, 12, 60, 200])
-def test_images_of_the_classes_are_found_in_the_pool_and_things_are_left(n_hidden: int) -> None:
-    found = clean_taken = named = 0
+def test_images_of_the_classes_are_found_in_the_pool_and_things_stay(n_hidden: int) -> None:
+    found = of_things = named = 0
     for seed in range(5):
         world = World(seed)
         kinds = np.arange(n_hidden) % 3
@@ -43,21 +46,21 @@ def test_images_of_the_classes_are_found_in_the_pool_and_things_are_left(n_hidde
         result = find_suspects(world.data(), pool)
         rows = result.rows
         found += (rows < n_hidden).sum()
-        clean_taken += (rows >= n_hidden).sum()
+        of_things += (rows >= n_hidden).sum()
         named += sum(
             s.label == ("cat", "dog", "giraffe")[s.row % 3]
             for s in result.suspects
             if s.row < n_hidden
         )
         assert result.n_pool == len(pool)
-    assert clean_taken <= 0.02 * 5 * 600
-    if n_hidden:  # nine in ten, as far as so few can tell
+    assert of_things <= 0.02 * 5 * 600
+    if n_hidden:  # nine in ten or more, within chance
         assert binomtest(int(found), 5 * n_hidden, 0.9, alternative="less").pvalue > 0.01
     assert named == found
 
 
-def test_of_a_pool_full_of_look_alikes_they_stay_and_most_of_the_class_are_found() -> None:
-    # four times as many as there are images of the class, and some of them as near to it
+def test_in_a_pool_full_of_look_alikes_the_class_is_found_and_look_alikes_stay() -> None:
+    # four times as many as images of the class, and some of them as near to it
     look_alikes_taken = found = 0
     for seed in range(5):
         world = World(seed)
@@ -79,7 +82,7 @@ def test_a_pool_of_nothing_but_the_classes_is_recognised_too() -> None:
     assert result.share.value > 0.85
 
 
-def test_suspects_say_what_they_look_like_and_where_they_are_from() -> None:
+def test_suspects_have_a_class_a_reason_and_a_path() -> None:
     world = World(0)
     pool = np.vstack([world.things(50), world.draw(np.array([1]))])
     paths = [f"pool/{i}.jpg" for i in range(51)]
@@ -106,19 +109,18 @@ def test_the_most_certain_come_first() -> None:
     assert len(set(scores)) > 10
 
 
-def test_what_somebody_vouches_for_is_named_and_is_no_suspect() -> None:
+def test_verified_negatives_that_look_like_a_class_are_named_but_no_suspects() -> None:
     world = World(0)
-    vouched = np.vstack([world.draw(np.full(40, 3)), world.draw(np.array([0, 0, 0]))])
-    result = find_suspects(world.data(vouched), world.things(100))
-    assert result.n_vouched == 43
+    verified = np.vstack([world.draw(np.full(40, 3)), world.draw(np.array([0, 0, 0]))])
+    result = find_suspects(world.data(verified), world.things(100))
+    assert result.n_verified == 43
     assert {s.row for s in result.doubted} <= {40, 41, 42}
     assert not result.suspects
     assert [s for s in result.doubted if s.label != "cat"] == []
 
 
-def test_what_is_learned_from_other_contaminants_does_not_hide_one() -> None:
-    # half of the pool is of one class, so that a model that took all of it for negatives would
-    # have learned to reject the class
+def test_contaminants_do_not_hide_each_other() -> None:
+    # half of the pool shows one class: a model of all of it as negatives would reject the class
     world = World(1)
     pool = np.vstack([world.draw(np.zeros(300, int)), world.things(300)])
     rows = find_suspects(world.data(), pool).rows
@@ -126,35 +128,35 @@ def test_what_is_learned_from_other_contaminants_does_not_hide_one() -> None:
     assert (rows >= 300).sum() <= 6
 
 
-def test_where_classes_and_the_rest_can_not_be_told_apart_little_is_taken() -> None:
+def test_few_are_suspects_if_the_classes_and_the_rest_overlap() -> None:
     rng = np.random.default_rng(0)
     taken = []
     for _ in range(5):
         X = rng.normal(size=(150, D))
         data = TrainingSet({"last": X[:50]}, np.arange(50) % 2, ("cat", "dog"))
-        # clean by name, and of the very distribution of the classes: nobody can know
+        # from nearly the distribution of the classes
         shifted = rng.normal(size=(400, D)) + 1.5 * np.eye(D)[0]
         taken.append(len(find_suspects(data, shifted).suspects) / 400)
     assert np.mean(taken) < 0.5
 
 
-def interval_holds(share: float, mix: list[float], vouched: bool, seed: int) -> bool:
+def interval_holds(share: float, mix: list[float], verified: bool, seed: int) -> bool:
     world = World(seed, per_class=40)
     n_hidden = world.rng.binomial(400, share)
     kinds = world.rng.choice(3, n_hidden, p=mix)
     pool = np.vstack([world.draw(kinds), world.things(400 - n_hidden)])
-    others = world.draw(np.r_[np.full(40, 3), np.full(40, 4)]) if vouched else None
+    others = world.draw(np.r_[np.full(40, 3), np.full(40, 4)]) if verified else None
     found = find_suspects(world.data(others), pool, seed=seed)
     assert found.share is not None
     return found.share.low <= share <= found.share.high
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("vouched", [False, True])
+@pytest.mark.parametrize("verified", [False, True])
 @pytest.mark.parametrize(("share", "mix"), [(0.02, [0.4, 0.3, 0.3]), (0.2, [0.0, 0.0, 1.0])])
-def test_the_interval_covers_the_share(share: float, mix: list[float], vouched: bool) -> None:
+def test_the_interval_covers_the_share(share: float, mix: list[float], verified: bool) -> None:
     repeats = 60
-    missed = sum(not interval_holds(share, mix, vouched, seed) for seed in range(repeats))
+    missed = sum(not interval_holds(share, mix, verified, seed) for seed in range(repeats))
     assert binomtest(missed, repeats, 0.05, alternative="greater").pvalue > 0.001
 
 
@@ -203,6 +205,15 @@ def test_a_memory_map_gives_what_the_array_gives(tmp_path: Path) -> None:
     assert find_suspects(world.data(), mapped) == find_suspects(world.data(), pool)
 
 
+def test_models_may_be_sent_to_other_processes() -> None:
+    def sent(make: Callable[[], Any], chunks: Iterable[Any]) -> Iterator[Any]:
+        return map(pickle.loads(pickle.dumps(make))(), chunks)
+
+    world = World(0)
+    pool = np.vstack([world.draw(np.arange(30) % 3), world.things(300)])
+    assert find_suspects(world.data(), pool, mapped=sent) == find_suspects(world.data(), pool)
+
+
 def test_images_of_one_group_count_once_in_the_share_and_are_no_neighbours() -> None:
     def found(groups: list[str] | None, units: np.ndarray | None) -> Contamination:
         world = World(0)
@@ -227,6 +238,6 @@ def test_images_of_one_group_count_once_in_the_share_and_are_no_neighbours() -> 
         (np.full((5, D), np.nan), "infinite values in 5 rows"),
     ],
 )
-def test_a_pool_that_can_not_be_compared_is_refused(pool: np.ndarray, message: str) -> None:
+def test_an_invalid_pool_is_refused(pool: np.ndarray, message: str) -> None:
     with pytest.raises(InvalidDataError, match=message):
         find_suspects(World(0).data(), pool)

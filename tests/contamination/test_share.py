@@ -3,8 +3,8 @@ import pytest
 from scipy.stats import binomtest
 
 from outgroup.contamination import Count, estimate_share
-from outgroup.contamination.cut import ZONES, cut_level
-from outgroup.contamination.levels import Levels
+from outgroup.contamination.scores import Likeness
+from outgroup.contamination.suspects import ZONES, class_levels, cut_level
 from outgroup.errors import InfeasibleTargetError
 
 REPEATS = 400
@@ -23,60 +23,70 @@ def test_the_interval_covers_the_share(share: float, recall: float, alarms: floa
     assert binomtest(missed, REPEATS, 0.05, alternative="greater").pvalue > 0.001
 
 
-def test_the_interval_is_not_all_there_is() -> None:
+def test_the_interval_is_informative() -> None:
     found = estimate_share(Count(100, 1000), Count(100, 200), Count(0, 300))
     assert found.value == pytest.approx(0.2)
     assert 0.1 < found.low < 0.2 < found.high < 0.3
 
 
-def test_without_look_alikes_nothing_is_said_of_the_least() -> None:
+def test_without_look_alikes_the_lower_end_is_zero() -> None:
     found = estimate_share(Count(100, 1000), Count(100, 200))
     assert found.low == 0.0
     assert "nothing to say how many" in found.sentence
     assert found.high < 0.3
 
 
-def test_look_alikes_that_are_taken_for_the_classes_leave_no_least() -> None:
+def test_look_alikes_that_look_like_the_classes_leave_the_lower_end_at_zero() -> None:
     assert estimate_share(Count(100, 1000), Count(100, 200), Count(150, 300)).low == 0.0
 
 
-def test_what_is_too_little_to_estimate_from_is_refused() -> None:
+def test_too_few_images_are_refused() -> None:
     for pool, known in ((Count(0, 0), Count(50, 100)), (Count(1, 9), Count(9, 19))):
         with pytest.raises(InfeasibleTargetError, match="At least 20 known images") as caught:
             estimate_share(pool, known)
         assert caught.value.n_needed == 20
 
 
-def test_the_sentence_names_the_population_and_what_the_least_rests_on() -> None:
+def test_the_sentence_names_the_population_and_the_assumption() -> None:
     said = estimate_share(Count(100, 1000), Count(100, 200), Count(0, 300)).sentence
     assert "images like those in the pool show one of your classes" in said
     assert "no more often than your look-alikes (95 % confidence)" in said
+
+
+def likeness(scores: list[float] | np.ndarray, labels: list[int] | np.ndarray) -> Likeness:
+    none = np.empty((len(scores), 0))
+    label, score = np.asarray(labels, dtype=np.int64), np.asarray(scores, dtype=np.float64)
+    return Likeness(label, score, none.astype(np.int64), none.astype(np.float32))
 
 
 def test_levels_of_new_images_of_a_class_are_spread_evenly() -> None:
     rng = np.random.default_rng(0)
     held_out, label = rng.normal(size=4000), np.arange(4000) % 2
     held_out[label == 1] *= 7  # each class on a scale of its own
-    levels = Levels(held_out, label)
+    known = likeness(held_out, label)
     for k, scale in enumerate((1, 7)):
-        found = levels(scale * rng.normal(size=4000), np.full(4000, k))
+        images = likeness(scale * rng.normal(size=4000), np.full(4000, k))
+        found = class_levels(images, known, np.ones(4000))
         np.testing.assert_allclose(np.quantile(found, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.04)
 
 
-def test_the_level_falls_with_the_score_and_of_what_is_out_of_reach_is_zero() -> None:
-    levels = Levels(np.array([3.0, 1.0, 2.0]), np.zeros(3, dtype=np.int64))
-    found = levels(np.array([-5, 1, 1.5, 2, 3, 3.1, np.inf]), np.zeros(7, dtype=np.int64))
-    np.testing.assert_allclose(found, [1, 1, 2 / 3, 2 / 3, 1 / 3, 0, 0])
-    assert (levels(np.zeros(2), np.array([1, 2])) == 0).all()  # no known image was taken for these
+def test_the_level_falls_with_the_score_to_zero() -> None:
+    known = likeness([3.0, 1.0, 2.0], [0, 0, 0])
+    images = likeness([-5, 1, 1.5, 2, 3, 3.1, np.inf], [0] * 7)
+    np.testing.assert_allclose(
+        class_levels(images, known, np.ones(3)), [1, 1, 2 / 3, 2 / 3, 1 / 3, 0, 0]
+    )
+    of_no_known = likeness([0.0, 0.0], [1, 2])  # classes that no known image was predicted to be
+    assert (class_levels(of_no_known, known, np.ones(3)) == 0).all()
 
 
 def test_an_image_of_a_large_group_counts_less() -> None:
-    scores, label = np.array([1.0, 2.0, 2.1, 2.2]), np.zeros(4, dtype=np.int64)
-    levels = Levels(scores, label, np.array([1.0, 1 / 3, 1 / 3, 1 / 3]))
-    assert levels(np.array([1.5]), label[:1])[0] == pytest.approx(0.5)
+    known = likeness([1.0, 2.0, 2.1, 2.2], [0] * 4)
+    found = class_levels(likeness([1.5], [0]), known, np.array([1.0, 1 / 3, 1 / 3, 1 / 3]))
+    assert found[0] == pytest.approx(0.5)
 
 
-def test_the_cut_is_far_out_without_others_and_farther_in_the_more_there_are() -> None:
+def test_the_cut_is_low_without_others_and_rises_with_their_number() -> None:
     rng = np.random.default_rng(0)
     of_class = rng.uniform(size=200)
     near = rng.beta(1, 8, 400)

@@ -90,7 +90,7 @@ class TestOneFolderAClass:
         assert os.path.exists(samples.sources[0])
 
     def test_no_class_folders_shows_the_layout(self, touch):
-        with pytest.raises(InvalidDataError, match=r"2 files right in it(?s:.*)├── cat"):
+        with pytest.raises(InvalidDataError, match=r"2 files directly in it(?s:.*)├── cat"):
             from_folder(touch("1.jpg", "2.jpg"))
 
     def test_an_empty_folder_shows_the_layout(self, tmp_path):
@@ -205,7 +205,7 @@ class TestImagesOfOneKind:
     def test_nothing(self):
         with pytest.raises(InvalidDataError, match="at least one image"):
             from_images([])
-        with pytest.raises(InvalidParameterError, match="Got NoneType instead"):
+        with pytest.raises(InvalidParameterError, match="got NoneType"):
             from_images(None)
 
 

@@ -43,5 +43,5 @@ def test_images_in_memory_can_be_held():
 
 
 def test_columns_of_different_length_are_refused():
-    with pytest.raises(InvalidDataError, match="Got 2 sources, 1 labels, 2 groups, 2 origins"):
+    with pytest.raises(InvalidDataError, match="got 2 sources, 1 labels, 2 groups, 2 origins"):
         Samples(["a", "b"], ["x"], [None, None], ["o", "o"])

@@ -15,15 +15,11 @@ import pytest
 from scipy.stats import spearmanr, weibull_min
 
 from outgroup.detectors import DETECTORS, FeatureDetector, LogitDetector
-from outgroup.detectors._readout import ReadoutDetector
-from outgroup.detectors.gen import GeneralisedEntropy
-from outgroup.detectors.kl_matching import KLMatching
-from outgroup.detectors.knn import KNearestNeighbours
-from outgroup.detectors.mahalanobis_raw import MahalanobisRaw
-from outgroup.detectors.nci import NeuralCollapse
-from outgroup.detectors.openmax import OpenMax
-from outgroup.detectors.relative_mahalanobis import RelativeMahalanobis
-from outgroup.detectors.vim import VirtualLogit
+from outgroup.detectors.gaussian import MahalanobisRaw, RelativeMahalanobis
+from outgroup.detectors.linear_readout import NeuralCollapse, ReadoutDetector
+from outgroup.detectors.logits import GeneralisedEntropy, KLMatching, OpenMax
+from outgroup.detectors.neighbours import KNearestNeighbours
+from outgroup.detectors.subspaces import VirtualLogit
 
 FOLDER = Path(__file__).parent / "golden"
 GOLDEN = json.loads((FOLDER / "pytorch_ood.json").read_text("utf-8"))
@@ -46,8 +42,8 @@ def with_their_layer(detector: ReadoutDetector) -> Any:
     """
     detector.fit(KNOWN, Y)
     detector.weights, detector.bias = A["weights"].T, A["bias"]
-    Z = detector.prepared(KNOWN)
-    detector.learn(Z, detector.logits(detector.shaped(Z)))
+    Z = detector._prepared(KNOWN)
+    detector._learn(Z, detector.logits(detector._shaped(Z)))
     detector.standard = np.array([0.0, 1.0])
     return detector
 

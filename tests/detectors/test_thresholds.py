@@ -11,7 +11,7 @@ import pytest
 
 from outgroup.detectors import DETECTORS, FeatureDetector, FittedLogitDetector, LogitDetector
 from outgroup.model import fit_model
-from outgroup.selection import choose_strategy
+from outgroup.strategies import choose_strategy
 from outgroup.training_set import TrainingSet
 
 REPEATS = 30

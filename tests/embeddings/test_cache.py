@@ -38,7 +38,7 @@ def kept(cache: EmbeddingCache, rows: range) -> list[int]:
     return found
 
 
-def test_vectors_come_back_as_they_were_also_from_another_cache(tmp_path: Path) -> None:
+def test_vectors_are_read_back_by_the_same_and_another_cache(tmp_path: Path) -> None:
     cache = EmbeddingCache(tmp_path)
     fill(cache, range(300))
     cache.close()
@@ -61,16 +61,7 @@ def test_default_folder_is_the_cache_folder(
     assert len(EmbeddingCache(tmp_path / "new")) == 3
 
 
-def test_clear_deletes_everything(tmp_path: Path) -> None:
-    cache = EmbeddingCache(tmp_path)
-    fill(cache, range(200))
-    cache.put("unwritten", vector(0))
-    cache.clear()
-    cache.flush()
-    assert len(cache) == 0
-
-
-def test_rows_are_written_every_few_seconds_without_being_told(
+def test_rows_are_written_every_few_seconds_without_a_flush(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = EmbeddingCache(tmp_path)
@@ -82,7 +73,7 @@ def test_rows_are_written_every_few_seconds_without_being_told(
     assert len(cache) == 2
 
 
-def test_least_recently_used_rows_go_when_it_is_full(
+def test_least_recently_used_rows_are_deleted_when_it_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = time.time()
@@ -119,7 +110,7 @@ def test_foreign_file_is_begun_afresh_with_a_warning(tmp_path: Path, content: by
     assert kept(EmbeddingCache(tmp_path), range(5)) == list(range(5))
 
 
-def test_changed_bytes_cost_rows_and_never_a_number(tmp_path: Path) -> None:
+def test_changed_bytes_lose_rows_and_never_give_a_wrong_one(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     cache = EmbeddingCache(tmp_path)
     fill(cache, range(200))
@@ -149,7 +140,7 @@ def test_file_damaged_again_and_again_is_given_up(tmp_path: Path) -> None:
     assert len(cache) == 0
 
 
-def test_folder_that_cannot_be_used_is_said_once(tmp_path: Path) -> None:
+def test_unusable_folder_is_warned_about_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     cache = EmbeddingCache(tmp_path / "file" / "folder")
     with pytest.warns(CacheWarning, match="can't be used"):
@@ -162,7 +153,7 @@ def test_folder_that_cannot_be_used_is_said_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of file sizes")
-def test_full_disk_is_said_once(tmp_path: Path) -> None:
+def test_full_disk_is_warned_about_once(tmp_path: Path) -> None:
     import resource
 
     cache = EmbeddingCache(tmp_path)
@@ -221,7 +212,7 @@ for table in embedder.stream(images, chunk=20):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
-def test_stopped_run_ends_at_once_and_is_continued(tmp_path: Path, name: str) -> None:
+def test_stopped_run_ends_at_once_and_keeps_its_rows(tmp_path: Path, name: str) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW_RUN, str(tmp_path)],
         stdout=subprocess.PIPE,
@@ -242,7 +233,7 @@ def test_stopped_run_ends_at_once_and_is_continued(tmp_path: Path, name: str) ->
 
 @pytest.mark.parametrize("value", ["NULL", "7", "'text'", "zeroblob(3)"])
 @pytest.mark.parametrize("column", ["used", "data"])
-def test_row_that_holds_something_else_is_no_match(tmp_path: Path, column: str, value: str) -> None:
+def test_row_of_other_types_is_no_match(tmp_path: Path, column: str, value: str) -> None:
     cache = EmbeddingCache(tmp_path)
     fill(cache, range(1))
     cache.close()

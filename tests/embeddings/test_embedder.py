@@ -193,21 +193,21 @@ def test_interrupt_ends_the_threads_and_keeps_what_is_finished(
     assert len(EmbeddingCache(tmp_path)) == backbone.images
 
 
-def test_source_that_is_no_image_at_all_is_a_mistake_of_the_caller(backbone: Any) -> None:
+def test_source_of_another_type_is_an_invalid_argument(backbone: Any) -> None:
     sources: Any = [None]
-    with pytest.raises(InvalidParameterError, match="Got NoneType instead"):
+    with pytest.raises(InvalidParameterError, match="got NoneType"):
         Embedder(backbone).embed(sources)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5])
 def test_threads_must_be_a_positive_integer(backbone: Backbone, threads: Any) -> None:
-    with pytest.raises(InvalidParameterError, match="'threads' parameter must be a positive"):
+    with pytest.raises(InvalidParameterError, match="Invalid `threads`: must be a positive"):
         Embedder(backbone, threads=threads)
 
 
 @pytest.mark.parametrize("chunk", [0, -1, 2.0])
 def test_chunk_must_be_a_positive_integer(backbone: Backbone, chunk: Any) -> None:
-    with pytest.raises(InvalidParameterError, match="'chunk' parameter must be a positive"):
+    with pytest.raises(InvalidParameterError, match="Invalid `chunk`: must be a positive"):
         Embedder(backbone).stream([], chunk=chunk)
 
 

@@ -119,7 +119,7 @@ def a_loop_of_ones_own() -> None:
     assert highest[1].max() < highest[0].min(), "some unknown image scores as high as a known one"
     clf = given["clf"]
     answers = [[*clf.predict(f, z)] for f, z in zip(features, logits, strict=True)]
-    assert answers[0].count("cat") >= 32, "many new cats are called other"
+    assert answers[0].count("cat") >= 32, "many new cats are rejected"
     assert answers[1] == [None] * 40, "an unknown image is given a class"
     assert "95 % confidence" in clf.certificate_.sentence
     print(
@@ -162,10 +162,8 @@ def a_class_for_other(folder: Path) -> None:
     unknown, _ = learn.get_preds(dl=learn.dls.test_dl(new))
     assert unknown[:, other].median() > probabilities[:, other].median()
     called = float((unknown.argmax(1) == other).float().mean())
-    assert called > 0.9, f"{100 * called:.0f} % of unknown images are called other"
-    print(
-        f"  classes right: {100 * right:.0f} %; unknown images called other: {100 * called:.0f} %"
-    )
+    assert called > 0.9, f"{100 * called:.0f} % of unknown images are rejected"
+    print(f"  classes right: {100 * right:.0f} %; unknown images rejected: {100 * called:.0f} %")
 
 
 def main() -> None:

@@ -69,8 +69,8 @@ def a_class_for_other() -> None:
     exec(code("mixing.md", "keras"), given)
     said, labels, unknown = answers(model)
     right = share(said.argmax(axis=1) == labels, "known images that get their class")
-    other = share(unknown.argmax(axis=1) == len(COLOURS), "unknown images called other")
-    print(f"  a class more: {right:.0%} right, {other:.0%} of unknown images called other")
+    other = share(unknown.argmax(axis=1) == len(COLOURS), "unknown images rejected")
+    print(f"  a class more: {right:.0%} right, {other:.0%} of unknown images rejected")
 
 
 def zero_rows() -> None:

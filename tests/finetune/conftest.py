@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Small tensors are soonest done by one thread."""
+    """Small tensors are fastest with one thread."""
     torch = pytest.importorskip("torch", reason="fine-tuning needs torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)

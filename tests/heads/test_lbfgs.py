@@ -1,4 +1,4 @@
-"""Many problems side by side end where each would alone."""
+"""Many problems side by side reach the minima they reach alone."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_each_problem_ends_at_its_own_minimum() -> None:
         np.testing.assert_allclose(found[k], best.x, atol=1e-4)
 
 
-def test_neighbours_do_not_change_where_a_problem_ends() -> None:
+def test_other_problems_do_not_change_a_solution() -> None:
     together = minimise(logistic, np.zeros((12, 5)), 1e-6, 1.0)
     for k in range(12):
         alone = minimise(lambda x, which, k=k: logistic(x, which + k), np.zeros((1, 5)), 1e-6, 1.0)
@@ -41,20 +41,20 @@ def test_neighbours_do_not_change_where_a_problem_ends() -> None:
 
 
 @pytest.mark.parametrize("curvature", [1e-3, 1e3])
-def test_a_wrong_first_guess_of_the_curvature_is_made_good(curvature: float) -> None:
+def test_a_wrong_first_guess_of_the_curvature_does_no_harm(curvature: float) -> None:
     found = minimise(logistic, np.zeros((12, 5)), 1e-12, curvature)
     np.testing.assert_allclose(found, minimise(logistic, np.zeros((12, 5)), 1e-12, 1.0), atol=1e-4)
 
 
-def test_a_problem_that_begins_at_its_minimum_stays_there() -> None:
+def test_a_problem_that_starts_at_its_minimum_stays_there() -> None:
     def flat(x: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(len(x)), np.zeros_like(x)
 
     np.testing.assert_array_equal(minimise(flat, np.ones((2, 3)), 1e-8, 1.0), np.ones((2, 3)))
 
 
-def test_a_minimum_at_0_is_reached_without_a_warning_and_soon() -> None:
-    """As where all rows are of one class: the penalty alone is left, and halves for ever."""
+def test_a_minimum_of_0_is_reached_soon_and_without_a_warning() -> None:
+    """With rows of one class only the penalty is left, and its value falls for ever."""
     rounds = 0
 
     def penalty(x: np.ndarray, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Perceptrons are trained by scikit-learn, applied with NumPy, and stop where all folds agree."""
+"""Perceptrons: trained by scikit-learn, applied with NumPy, epochs chosen by held-out loss."""
 
 import functools
 import subprocess
@@ -14,14 +14,13 @@ from threadpoolctl import threadpool_limits
 from outgroup._component import UNSEEN
 from outgroup.errors import InvalidParameterError
 from outgroup.heads import HEADS
-from outgroup.heads.mlp import Perceptron
-from outgroup.heads.mlp_sigmoid import PerceptronSigmoid
+from outgroup.heads.perceptron import Perceptron, PerceptronSigmoid
 
 BOTH = [Perceptron, PerceptronSigmoid]
 
 
 def rings(n: int = 300, seed: int = 0, others: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Classes around one another: no linear head can tell them."""
+    """Classes around one another: not linearly separable."""
     rng = np.random.default_rng(seed)
     y = np.arange(n) % 3
     y[n - others :] = -1
@@ -68,7 +67,7 @@ def test_one_class_has_one_sigmoid() -> None:
 
 
 @pytest.mark.parametrize("cls", BOTH)
-def test_it_learns_what_no_line_can_part_and_says_so_held_out(cls: Any) -> None:
+def test_it_learns_classes_that_are_not_linearly_separable(cls: Any) -> None:
     X, y = rings()
     head = cls()
     held_out = head.cross_fit(X, y, folds_of(y))
@@ -77,7 +76,7 @@ def test_it_learns_what_no_line_can_part_and_says_so_held_out(cls: Any) -> None:
     assert (head.fit(X, y).logits(fresh).argmax(axis=1) == fresh_y).mean() > 0.9
 
 
-def test_negatives_are_rows_of_zeros_to_its_sigmoids() -> None:
+def test_negatives_lower_every_sigmoid() -> None:
     def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:  # negatives lie between the classes
         rng = np.random.default_rng(seed)
         y = np.arange(400) % 4
@@ -103,7 +102,7 @@ def test_random_labels_are_not_guessed_out_of_fold(cls: Any) -> None:
 
 
 @pytest.mark.parametrize("cls", BOTH)
-def test_where_there_is_nothing_to_learn_it_stops_at_once(cls: Any) -> None:
+def test_training_stops_early_if_there_is_nothing_to_learn(cls: Any) -> None:
     rng = np.random.default_rng(1)
     X, y = rng.normal(size=(300, 100)), rng.integers(0, 3, 300)
     head = cls()
@@ -112,7 +111,7 @@ def test_where_there_is_nothing_to_learn_it_stops_at_once(cls: Any) -> None:
 
 
 @pytest.mark.parametrize("cls", BOTH)
-def test_the_number_of_epochs_is_that_of_least_held_out_loss(cls: Any) -> None:
+def test_the_number_of_epochs_with_the_least_held_out_loss_is_chosen(cls: Any) -> None:
     rng = np.random.default_rng(1)
     y = np.arange(200) % 2
     X = rng.normal(size=(200, 60)) + 0.5 * y[:, np.newaxis] * np.eye(60)[:5].sum(axis=0)
@@ -131,7 +130,7 @@ def test_the_number_of_epochs_is_that_of_least_held_out_loss(cls: Any) -> None:
 
 @pytest.mark.parametrize("class_weight", ["balanced", "oversample", None])
 @pytest.mark.parametrize("cls", BOTH)
-def test_a_fold_is_a_network_that_saw_neither_its_rows_nor_unseen_ones(
+def test_a_fold_learns_from_neither_its_own_rows_nor_unseen_ones(
     cls: Any, class_weight: str | None
 ) -> None:
     X, y = rings()
@@ -175,7 +174,7 @@ def test_rows_in_single_and_double_precision_give_the_same_network(cls: Any) -> 
 
 
 @pytest.mark.parametrize("cls", BOTH)
-def test_few_rows_and_a_class_that_a_fold_has_none_of_are_no_error(cls: Any) -> None:
+def test_few_rows_and_a_class_missing_from_a_fold_are_no_error(cls: Any) -> None:
     rng = np.random.default_rng(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -200,8 +199,8 @@ def test_few_rows_and_a_class_that_a_fold_has_none_of_are_no_error(cls: Any) -> 
         ("epochs", True, "a whole number from 1 up, or None"),
     ],
 )
-def test_what_is_no_parameter_is_refused(cls: Any, name: str, value: Any, message: str) -> None:
-    with pytest.raises(InvalidParameterError, match=f"'{name}' parameter must be {message}"):
+def test_an_invalid_parameter_is_refused(cls: Any, name: str, value: Any, message: str) -> None:
+    with pytest.raises(InvalidParameterError, match=f"Invalid `{name}`: must be {message}"):
         cls(**{name: value})
 
 
@@ -216,3 +215,24 @@ def test_scikit_learns_networks_are_imported_only_to_train() -> None:
 @pytest.mark.parametrize("cls", BOTH)
 def test_it_is_registered(cls: Any) -> None:
     assert HEADS.get(cls.name) is cls
+
+
+def rare(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two classes that overlap, ten rows of one to one of the other."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat([0, 1], [400, 40])
+    return rng.normal(size=(440, 4)) + 1.5 * np.eye(2, 4)[y], y
+
+
+@pytest.mark.parametrize("cls", [Perceptron, PerceptronSigmoid])
+def test_weights_and_oversampling_both_help_a_rare_class(cls: Any) -> None:
+    X, y = rare()
+    fresh_X, fresh_y = rare(seed=1)
+    recall = {}
+    for class_weight in ("balanced", "oversample", None):
+        head = cls(hidden=8, class_weight=class_weight, epochs=20)
+        answers = head.fit(X, y).logits(fresh_X).argmax(axis=1)
+        recall[class_weight] = (answers[fresh_y == 1] == 1).mean()
+    assert recall["balanced"] > recall[None] + 0.1
+    assert recall["oversample"] > recall[None] + 0.1
+    assert abs(recall["balanced"] - recall["oversample"]) < 0.15

@@ -8,7 +8,7 @@ from outgroup.errors import InvalidParameterError
 from outgroup.images import Preprocessing
 
 
-def test_it_survives_json():
+def test_json_round_trip():
     original = Preprocessing(resize=300, crop=260, resample="lanczos", keep_aspect=False)
     restored = Preprocessing.from_dict(json.loads(json.dumps(original.to_dict())))
     assert restored == original
@@ -54,7 +54,7 @@ def test_integers_and_floats_of_the_same_value_are_the_same():
     ],
 )
 def test_a_bad_field_is_named(field, value):
-    with pytest.raises(InvalidParameterError, match=f"^The '{field}' parameter must be"):
+    with pytest.raises(InvalidParameterError, match=f"^Invalid `{field}`: must be"):
         Preprocessing(**{field: value})
 
 

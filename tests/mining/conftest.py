@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from outgroup.model import OpenSetModel, fit_model
-from outgroup.selection import choose_strategy
+from outgroup.model import Model, fit_model
+from outgroup.strategies import choose_strategy
 from outgroup.training_set import TrainingSet
 
 WIDTH = 12
@@ -24,7 +24,7 @@ class World:
         return self._around(0, n)
 
     def alike(self, n: int) -> np.ndarray:
-        """Near the class on one side; a model that has met none accepts many."""
+        """Near the class on one side; a model that has learned from none accepts many."""
         rows = self.known(n)
         rows[:, 1] += 7
         return rows
@@ -54,10 +54,10 @@ def training_set(known: np.ndarray, others: np.ndarray) -> TrainingSet:
 
 @pytest.fixture
 def data(world: World) -> TrainingSet:
-    """100 known rows and 40 far ones: look-alikes have not been met."""
+    """100 known rows and 40 far ones, but no look-alikes."""
     return training_set(world.known(100), world.far(40))
 
 
 @pytest.fixture
-def model(data: TrainingSet) -> OpenSetModel:
+def model(data: TrainingSet) -> Model:
     return fit_model(data, choose_strategy("sigmoid"))

@@ -1,9 +1,9 @@
-"""Mines in processes that are killed at random moments. Run by `test_keeping.py`.
+"""Mine in processes that are killed at random moments. Run by `test_mining_state.py`.
 
 Usage: python mining_killed.py FOLDER KILLS SEED. Mines one stream without a kill, then the same one
-over and over until so many processes were killed, and prints what came of each and how often it was
-killed. A process is a fork of this one; it is killed from outside after a random time, or by itself
-at a random fsync, which is where the old state and the new one meet.
+again and again until so many processes were killed, and prints the result of each and how often it
+was killed. A process is a fork of this one. It is killed from outside after a random time, or by
+itself at a random fsync, where the old state is replaced by the new one.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import sys
 import time
 from pathlib import Path
 
-from outgroup.mining import Effort, Mined, keeping, mine_embeddings
+from outgroup.mining import Effort, Mined, memory, mine_embeddings
 from outgroup.model import fit_model
-from outgroup.selection import choose_strategy
+from outgroup.strategies import choose_strategy
 
 BY_HAND = runpy.run_path(str(Path(__file__).parents[1] / "killing_by_hand.py"))
 WORLD = runpy.run_path(str(Path(__file__).with_name("conftest.py")))
 BATCHES = 24
 
 
-def mined(folder: Path, state: Path | None) -> Mined:
+def mined(state: Path | None) -> Mined:
     world = WORLD["World"](0)
     data = WORLD["training_set"](world.known(60), world.far(30))
     model = fit_model(data, choose_strategy("sigmoid"))
@@ -38,8 +38,8 @@ def mined(folder: Path, state: Path | None) -> Mined:
     )
 
 
-def told(found: Mined) -> dict[str, object]:
-    """Return all there is to say of it, but the seconds."""
+def values_of(found: Mined) -> dict[str, object]:
+    """Return all values of a result but the seconds."""
     plain = found.to_dict()
     for stage in plain["stages"]:
         del stage["seconds"]
@@ -49,7 +49,7 @@ def told(found: Mined) -> dict[str, object]:
 
 
 def was_killed(folder: Path, chance: random.Random) -> bool:
-    """Mine in a process of its own, and kill it; False if it came to its end before."""
+    """Mine in a process of its own, and kill it; return False if it ended before."""
     own_hand, moment = chance.random() < 0.5, chance.uniform(0, 0.6)
     number, after = chance.randint(1, 12), chance.random() < 0.5
     often = chance.random() < 0.5
@@ -58,8 +58,8 @@ def was_killed(folder: Path, chance: random.Random) -> bool:
         if own_hand:
             BY_HAND["die_at_fsync"](number, after)
         if often:  # a state after every batch
-            keeping.PAUSE = 0.0
-        found = told(mined(folder, folder / "state"))
+            memory.PAUSE = 0.0
+        found = values_of(mined(folder / "state"))
         (folder / "found.json").write_text(json.dumps(found))
         os._exit(0)
     if not own_hand:
@@ -75,7 +75,7 @@ def was_killed(folder: Path, chance: random.Random) -> bool:
 
 def main(folder: Path, kills: int, seed: int) -> None:
     chance = random.Random(seed)
-    whole, runs = told(mined(folder, None)), []
+    whole, runs = values_of(mined(None)), []
     while sum(run["killed"] for run in runs) < kills:
         (folder / "state").unlink(missing_ok=True)
         killed = 0

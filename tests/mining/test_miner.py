@@ -12,30 +12,30 @@ from outgroup.calibration import Budget, anytime_upper_bound
 from outgroup.contamination import Contamination, Suspect
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
 from outgroup.mining import Effort, Mined, Suspects, TypicalOfAClass, mine_embeddings, miner
-from outgroup.mining.seen import keys_of
-from outgroup.model import OpenSetModel, fit_model
-from outgroup.selection import choose_strategy
+from outgroup.mining.memory import keys_of
+from outgroup.model import Model, fit_model
+from outgroup.strategies import choose_strategy
 from outgroup.training_set import TrainingSet
 
 from .conftest import WIDTH, World, training_set
 
 
-def accepted(model: OpenSetModel, rows: np.ndarray) -> float:
+def accepted(model: Model, rows: np.ndarray) -> float:
     return float((model.strategy.score({"last": rows}).other_score <= model.threshold).mean())
 
 
-def now_and_then_twice(seed: int) -> Suspects | None:
-    """Return None, which looks at suspects twice and takes its time, for one seed in four."""
+def one_look_or_two(seed: int) -> Suspects | None:
+    """Return None, which looks twice and takes longer, for one seed in four."""
     return None if seed % 4 == 0 else TypicalOfAClass()
 
 
-def test_what_is_counted_is_what_the_model_did_to_what_it_had_not_seen(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_each_model_is_counted_on_rows_that_it_has_not_learned_from(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     batches = list(itertools.islice(world.stream(), 20))
     found = mine_embeddings(batches, data, model, Effort(first=500, refits=1), target=None)
     first, second = found.stages
-    assert (first.images, second.images) == (512, 768)  # a batch is not torn apart
+    assert (first.images, second.images) == (512, 768)  # a batch is tested by one model
     assert first.accepted == round(512 * accepted(model, np.vstack(batches[:8])))
     assert second.accepted == round(768 * accepted(found.model, np.vstack(batches[8:])))
     each = 1 - 0.05 / 2
@@ -46,7 +46,7 @@ def test_what_is_counted_is_what_the_model_did_to_what_it_had_not_seen(
 
 
 def test_mining_goes_on_until_the_bound_is_low_enough(
-    world: World, data: TrainingSet, model: OpenSetModel
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     new = World(99)
     rows = np.vstack(list(itertools.islice(new.stream(), 200)))
@@ -60,7 +60,7 @@ def test_mining_goes_on_until_the_bound_is_low_enough(
     assert accepted(found.model, new.known(4000)) > 0.9
 
 
-def test_a_model_that_is_good_already_is_only_counted(world: World, data: TrainingSet) -> None:
+def test_a_good_model_is_not_refitted(world: World, data: TrainingSet) -> None:
     taught = training_set(world.known(100), np.vstack([world.far(100), world.alike(100)]))
     model = fit_model(taught, choose_strategy("sigmoid"))
     found = mine_embeddings(world.stream(0.0), taught, model, target=0.05)
@@ -70,35 +70,35 @@ def test_a_model_that_is_good_already_is_only_counted(world: World, data: Traini
     assert "after the last refit" not in found.sentence
 
 
-def test_the_promise_is_in_the_certificate_and_says_what_was_counted(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_the_certificate_has_the_bound_of_the_stream(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     found = mine_embeddings(world.stream(), data, model, target=0.02)
-    promise = found.model.certificate.promises[-1]
+    guarantee = found.model.certificate.guarantees[-1]
     last = found.stages[-1]
-    assert (promise.k, promise.n, promise.bound) == (last.accepted, last.images, last.bound)
-    assert promise.population == "images of the stream that was mined"
-    assert promise.asked == 0.02
+    assert (guarantee.k, guarantee.n, guarantee.bound) == (last.accepted, last.images, last.bound)
+    assert guarantee.population == "images of the stream that was mined"
+    assert guarantee.asked == 0.02
     again = mine_embeddings(world.stream(), data, found.model, 100, target=0.02)
-    streams = [p for p in again.model.certificate.promises if "stream" in p.population]
+    streams = [p for p in again.model.certificate.guarantees if "stream" in p.population]
     assert len(streams) == 1
 
 
-def test_mined_negatives_count_in_no_other_promise(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_mined_negatives_count_in_no_other_guarantee(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     found = mine_embeddings(world.stream(), data, model, 2000, target=None)
-    known, others, _ = found.model.certificate.promises
+    known, others, _ = found.model.certificate.guarantees
     assert (known.n, others.n) == (100, 40)
     assert len(found.model.other_scores) == 40 + len(found.negatives)
     alone = training_set(world.known(100), world.far(0))
     blend = fit_model(alone, choose_strategy("blend"))
     mined = mine_embeddings(world.stream(), alone, blend, 2000, target=None)
     assert mined.negatives
-    assert [p.event for p in mined.model.certificate.promises] == ["called other", "accepted"]
+    assert [p.event for p in mined.model.certificate.guarantees] == ["rejected", "accepted"]
 
 
-def test_the_promise_about_known_images_is_kept_after_refits() -> None:
+def test_the_guarantee_about_known_images_holds_after_refits() -> None:
     broken, runs = 0, 40
     for seed in range(runs):
         world = World(seed)
@@ -111,25 +111,25 @@ def test_the_promise_about_known_images_is_kept_after_refits() -> None:
             Effort(1500, first=128),
             target=None,
             hardest=100,
-            suspects=now_and_then_twice(seed),
+            suspects=one_look_or_two(seed),
         )
         assert len(found.stages) > 2
         rejected = 1 - accepted(found.model, world.known(5000))
-        broken += rejected > found.model.certificate.promises[0].bound
+        broken += rejected > found.model.certificate.guarantees[0].bound
     assert broken <= 6  # 99 % of runs of 40 with 5 % broken have no more
 
 
 def test_a_budget_for_known_images_is_kept_or_refused(
-    world: World, data: TrainingSet, model: OpenSetModel
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     found = mine_embeddings(
-        world.stream(), data, model, 2000, target=None, promises=Budget(max_known_rejected=0.1)
+        world.stream(), data, model, 2000, target=None, guarantees=Budget(max_known_rejected=0.1)
     )
-    assert found.model.certificate.promises[0].bound <= 0.1
+    assert found.model.certificate.guarantees[0].bound <= 0.1
 
 
 def test_the_same_stream_and_seed_give_the_same_model(
-    world: World, data: TrainingSet, model: OpenSetModel
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     batches = list(itertools.islice(world.stream(), 30))
     one, two = (
@@ -142,8 +142,8 @@ def test_the_same_stream_and_seed_give_the_same_model(
     assert one.model.threshold == two.model.threshold
 
 
-def test_copies_are_counted_once_and_a_circle_ends(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_copies_are_counted_once_and_a_repeating_stream_ends(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     batches = list(itertools.islice(world.stream(), 20))
     found = mine_embeddings(itertools.cycle(batches), data, model, target=0.0001)
@@ -153,8 +153,8 @@ def test_copies_are_counted_once_and_a_circle_ends(
     assert found.read < 4 * 20 * 64
 
 
-def test_mining_goes_on_where_it_was_left(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_mining_continues_from_an_earlier_result(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     batches = list(itertools.islice(world.stream(), 30))
     effort = Effort(first=128, refits=2)
@@ -163,14 +163,14 @@ def test_mining_goes_on_where_it_was_left(
     assert (two.repeated, two.stages[0].images) == (20 * 64, 128)
     assert two.stages[1].learned >= one.stages[-1].learned + 128
     assert one.memory is not None
-    assert len(one.memory.mined()) < len(two.memory.mined())  # the first one stays as it was
+    assert len(one.memory.negatives) < len(two.memory.negatives)  # the first one stays as it was
 
 
-def test_a_promise_that_can_not_be_given_any_more_leaves_the_model_that_there_is(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_a_guarantee_that_can_not_be_given_leaves_the_present_model(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
-    # Look-alikes that are none: learning to reject them takes the known images' side with it.
-    promises = Budget(max_known_rejected=0.04, max_other_accepted=0.08)
+    # The stream shows the class itself: a model that rejects it rejects known images too.
+    guarantees = Budget(max_known_rejected=0.04, max_other_accepted=0.08)
     stream = [world.known(64) for _ in range(20)]
 
     def nobody(features, model, data, rejected):
@@ -178,15 +178,21 @@ def test_a_promise_that_can_not_be_given_any_more_leaves_the_model_that_there_is
 
     with pytest.warns(DataWarning, match="No other model could be fitted after 128 images"):
         found = mine_embeddings(
-            stream, data, model, Effort(first=128), target=None, promises=promises, suspects=nobody
+            stream,
+            data,
+            model,
+            Effort(first=128),
+            target=None,
+            guarantees=guarantees,
+            suspects=nobody,
         )
     assert found.stopped == "infeasible"
     assert found.model.strategy is model.strategy
     assert found.stages[-1].images == 128
 
 
-def test_what_the_model_has_learned_from_is_no_evidence(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_training_rows_in_the_stream_are_not_counted(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     found = mine_embeddings([data.features["last"], world.far(10)], data, model)
     assert found.stages[-1].images == 10
@@ -194,7 +200,7 @@ def test_what_the_model_has_learned_from_is_no_evidence(
 
 
 def test_rows_that_are_not_finite_are_counted_apart(
-    world: World, data: TrainingSet, model: OpenSetModel
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     rows = world.far(100)
     rows[::10] = np.nan
@@ -202,8 +208,8 @@ def test_rows_that_are_not_finite_are_counted_apart(
     assert (found.read, found.unreadable, found.stages[-1].images) == (100, 10, 90)
 
 
-def test_images_of_the_class_are_set_aside_and_still_counted(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_rows_of_the_class_are_set_aside_and_still_counted(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     taught = training_set(world.known(100), np.vstack([world.far(60), world.alike(60)]))
     model = fit_model(taught, choose_strategy("sigmoid"))
@@ -217,18 +223,16 @@ def test_images_of_the_class_are_set_aside_and_still_counted(
     assert worst <= np.quantile(model.known_scores, 0.95)
 
 
-def test_few_look_alikes_and_nothing_far_is_suspected(
-    world: World, data: TrainingSet, model: OpenSetModel
-) -> None:
+def test_few_look_alikes_are_suspected(world: World, data: TrainingSet, model: Model) -> None:
     found = mine_embeddings(world.stream(), data, model, Effort(6000, first=10**6))
     assert found.stages[-1].accepted > 300
     assert found.n_quarantined < 0.02 * 6000
 
 
-def test_a_kind_of_which_most_are_called_other_is_not_suspected(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_a_kind_that_is_mostly_rejected_is_suspected_less(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
-    """The few that are accepted have the others of their kind beside them."""
+    """The few that are accepted have rejected ones of their kind near them."""
     kind = world.known(1500)
     shift = model.strategy.score({"last": kind}).other_score > model.threshold
     crowd = kind[shift]  # all of one kind, and rejected
@@ -262,8 +266,8 @@ def test_a_second_look_leaves_fewer_known_images_to_learn_from() -> None:
     assert wrongly < 0.02 * 3 * 960
 
 
-def test_where_all_is_set_aside_nothing_is_learned_anew(
-    world: World, data: TrainingSet, model: OpenSetModel, monkeypatch: pytest.MonkeyPatch
+def test_if_all_is_set_aside_the_model_is_not_refitted(
+    world: World, data: TrainingSet, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def all_of_them(known: TrainingSet, pool: np.ndarray, seed: int) -> Contamination:
         suspects = tuple(Suspect(row, "cat", 1.0, ()) for row in range(len(pool)))
@@ -280,9 +284,7 @@ def test_where_all_is_set_aside_nothing_is_learned_anew(
     assert not any("Refitted" in line for line in said)
 
 
-def test_nothing_is_learned_from_suspects(
-    world: World, data: TrainingSet, model: OpenSetModel
-) -> None:
+def test_nothing_is_learned_from_suspects(world: World, data: TrainingSet, model: Model) -> None:
     seen = []
 
     def all_of_them(features, model, data, rejected):
@@ -297,7 +299,7 @@ def test_nothing_is_learned_from_suspects(
 
 
 def test_memory_is_bounded_whatever_the_length(
-    world: World, data: TrainingSet, model: OpenSetModel
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     found = mine_embeddings(
         world.stream(),
@@ -312,12 +314,19 @@ def test_memory_is_bounded_whatever_the_length(
     assert all(stage.learned <= 2 * 30 + 20 for stage in found.stages)
 
 
+def test_refits_take_twice_the_distance_each_time(
+    world: World, data: TrainingSet, model: Model
+) -> None:
+    found = mine_embeddings(world.stream(), data, model, Effort(8000, first=64), target=None)
+    assert [stage.images for stage in found.stages[:-1]] == [64, 128, 256, 512, 1024]
+
+
 @pytest.mark.parametrize(
     ("effort", "stopped"),
     [(Effort(images=100), "images"), (Effort(seconds=0.05), "seconds"), (100, "images")],
 )
-def test_the_effort_is_a_limit(
-    world: World, data: TrainingSet, model: OpenSetModel, effort: Effort | int, stopped: str
+def test_limits_end_mining(
+    world: World, data: TrainingSet, model: Model, effort: Effort | int, stopped: str
 ) -> None:
     found = mine_embeddings(world.stream(), data, model, effort, target=1e-9)
     assert found.stopped == stopped
@@ -325,8 +334,8 @@ def test_the_effort_is_a_limit(
         assert found.read == 100
 
 
-def test_a_target_that_can_not_be_reached_ends_when_no_refit_is_left(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_mining_for_a_target_out_of_reach_ends_when_no_refit_is_left(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     def half_known() -> Iterator[np.ndarray]:
         while True:
@@ -337,16 +346,16 @@ def test_a_target_that_can_not_be_reached_ends_when_no_refit_is_left(
     assert not found.reached
 
 
-def test_a_refit_is_not_begun_with_too_little_left_to_count(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_no_refit_begins_with_less_than_half_of_the_limit_left(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     found = mine_embeddings(world.stream(), data, model, Effort(1000, first=128), target=None)
     assert found.stages[-2].read <= 500
     assert found.stages[-1].images >= 500
 
 
-def test_a_stream_that_fails_gives_what_there_is(
-    world: World, data: TrainingSet, model: OpenSetModel
+def test_a_stream_that_fails_gives_the_result_so_far(
+    world: World, data: TrainingSet, model: Model
 ) -> None:
     def failing() -> Iterator[np.ndarray]:
         yield from itertools.islice(world.stream(), 10)
@@ -359,7 +368,7 @@ def test_a_stream_that_fails_gives_what_there_is(
     assert sum(stage.images for stage in found.stages) == 640
 
 
-def test_ctrl_c_gives_what_there_is(world: World, data: TrainingSet, model: OpenSetModel) -> None:
+def test_ctrl_c_gives_the_result_so_far(world: World, data: TrainingSet, model: Model) -> None:
     def interrupted() -> Iterator[np.ndarray]:
         yield from itertools.islice(world.stream(), 10)
         raise KeyboardInterrupt
@@ -370,14 +379,14 @@ def test_ctrl_c_gives_what_there_is(world: World, data: TrainingSet, model: Open
 
 
 @pytest.mark.parametrize("stream", [[], [np.empty((0, WIDTH))]])
-def test_a_stream_of_nothing_is_refused(
-    data: TrainingSet, model: OpenSetModel, stream: list[np.ndarray]
+def test_an_empty_stream_is_refused(
+    data: TrainingSet, model: Model, stream: list[np.ndarray]
 ) -> None:
     with pytest.raises(InvalidDataError, match="gave no image"):
         mine_embeddings(stream, data, model)
 
 
-def test_a_stream_that_fails_at_once_is_an_error(data: TrainingSet, model: OpenSetModel) -> None:
+def test_a_stream_that_fails_at_once_is_an_error(data: TrainingSet, model: Model) -> None:
     def failing() -> Iterator[np.ndarray]:
         raise OSError("no route")
         yield
@@ -389,39 +398,56 @@ def test_a_stream_that_fails_at_once_is_an_error(data: TrainingSet, model: OpenS
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"target": 0}, "'target' parameter must be a share"),
-        ({"confidence": 1.0}, "'confidence' parameter must be a share"),
-        ({"hardest": -1}, "'hardest' parameter must be a whole number"),
-        ({"uniform": 1.5}, "'uniform' parameter must be a whole number"),
-        ({"budget": "much"}, "'budget' parameter must be an Effort"),
+        ({"target": 0}, "Invalid `target`: must be a share"),
+        ({"confidence": 1.0}, "Invalid `confidence`: must be a share"),
+        ({"hardest": -1}, "Invalid `hardest`: must be a whole number"),
+        ({"uniform": 1.5}, "Invalid `uniform`: must be a whole number"),
+        ({"budget": "much"}, "Invalid `budget`: must be an Effort"),
         ({"strategy": "detector"}, "learns nothing from negatives"),
     ],
 )
 def test_parameters_are_checked(
-    data: TrainingSet, model: OpenSetModel, options: dict[str, object], message: str
+    data: TrainingSet, model: Model, options: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InvalidParameterError, match=message):
         mine_embeddings([], data, model, **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("images", 0),
+        ("images", 1.5),
+        ("seconds", 0),
+        ("seconds", float("inf")),
+        ("refits", -1),
+        ("refits", None),
+        ("first", True),
+    ],
+)
+def test_invalid_limits_are_refused(name: str, value: object) -> None:
+    with pytest.raises(InvalidParameterError, match=f"Invalid `{name}`: must be"):
+        Effort(**{name: value})  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("batch", [np.zeros((3, WIDTH + 1)), np.zeros(WIDTH), {"logits": [[1.0]]}])
-def test_embeddings_of_another_kind_are_refused(
-    data: TrainingSet, model: OpenSetModel, batch: object
+def test_embeddings_of_another_shape_are_refused(
+    data: TrainingSet, model: Model, batch: object
 ) -> None:
     with pytest.raises(InvalidParameterError, match="12 numbers of layer 'last'"):
         mine_embeddings([batch], data, model)
 
 
-def test_nothing_counted_is_said(data: TrainingSet, model: OpenSetModel) -> None:
+def test_the_sentence_says_that_nothing_was_counted(data: TrainingSet, model: Model) -> None:
     found = mine_embeddings([data.features["last"]], data, model)
     assert found.sentence.startswith("Nothing is known of the model on this stream")
     assert found.stages[-1].bound == 1.0
-    assert len(found.model.certificate.promises) == 2
+    assert len(found.model.certificate.guarantees) == 2
 
 
 @pytest.mark.slow
-def test_the_sentence_is_right_in_19_of_20_runs_though_it_stops_when_it_likes_to() -> None:
-    """The model is refitted until it seems good enough: the luckiest of several would be wrong."""
+def test_the_bound_holds_in_19_of_20_runs_that_stop_at_the_target() -> None:
+    """The model is refitted until it seems good enough, which favours a lucky one."""
     broken, runs = 0, 40
     for seed in range(runs):
         world = World(seed)
@@ -430,7 +456,7 @@ def test_the_sentence_is_right_in_19_of_20_runs_though_it_stops_when_it_likes_to
 
         def stream(world: World = world) -> Iterator[np.ndarray]:
             for batch in world.stream(0.1):
-                known = world.rng.random((len(batch), 1)) < 0.02  # never to be rid of
+                known = world.rng.random((len(batch), 1)) < 0.02  # no model rejects these
                 yield np.where(known, world.known(len(batch)), batch)
 
         found = mine_embeddings(
@@ -440,7 +466,7 @@ def test_the_sentence_is_right_in_19_of_20_runs_though_it_stops_when_it_likes_to
             Effort(3000, refits=4, first=64),
             target=0.02,
             hardest=50,
-            suspects=now_and_then_twice(seed),
+            suspects=one_look_or_two(seed),
         )
         broken += found.stages[-1].bound < truth(found, World(10_000 + seed))
     assert broken <= 6  # 99 % of runs of 40 with 5 % broken have no more

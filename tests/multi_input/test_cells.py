@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from outgroup.artifact.row_encoder_codec import flatten_cell_encoder, restore_cell_encoder
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.multi_input.cells import as_image, as_name, as_number
-from outgroup.multi_input.columns import fit_name, fit_number
-from outgroup.multi_input.declarations import Bands, Categorical, Inputs, Numeric
-from outgroup.multi_input.encoding import encoder_from_dict, fit_encoder, read_cells, with_sizes
-from outgroup.multi_input.frames import as_frame
+from outgroup.multi_input.encoding import fit_cell_encoder, fit_name, fit_number, fit_scaling
+from outgroup.multi_input.image_statistics import describe_images
+from outgroup.multi_input.inputs import Bands, Categorical, Inputs, Numeric
 from outgroup.multi_input.leaks import leaks
-from outgroup.multi_input.rowset import make_rowset
-from outgroup.multi_input.scaling import fit_scaling
-from outgroup.multi_input.statistics import describe_images
-from outgroup.multi_input.tails import fit_tail, together
+from outgroup.multi_input.row_scoring import fit_tail, together
+from outgroup.multi_input.row_table import as_row_table, read_cells
+from outgroup.multi_input.training_rows import gather_rows
 
 
 def test_a_flat_list_a_nested_one_and_an_array_are_one_image() -> None:
@@ -61,7 +60,7 @@ def test_files_are_read_from_beside_the_table(tmp_path: Path) -> None:
     Image.fromarray(np.full((2, 3), 7, np.uint8)).save(tmp_path / "b.png")
     table = tmp_path / "rows.csv"
     table.write_text("band,angle\na.npy,1\nb.png,na\nbad.npy,2\n,3\n")
-    cells = read_cells(Inputs([Bands("band")], [Numeric("angle")]), as_frame(table))
+    cells = read_cells(Inputs([Bands("band")], [Numeric("angle")]), as_row_table(table))
     np.testing.assert_array_equal(cells.images[0][0, 0], values)
     np.testing.assert_array_equal(cells.images[0][1, 0], np.full((2, 3), 7))
     assert cells.present[:, 0].tolist() == [True, True, False, False]
@@ -82,19 +81,19 @@ def test_a_json_file_of_records_and_one_of_columns_are_the_same(tmp_path: Path) 
     records, columns = [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}], {"a": [1, 2], "b": ["x", "y"]}
     for name, data in (("records", records), ("columns", columns)):
         (tmp_path / f"{name}.json").write_text(json.dumps(data))
-    frames = [as_frame(tmp_path / f"{name}.json") for name in ("records", "columns")]
+    frames = [as_row_table(tmp_path / f"{name}.json") for name in ("records", "columns")]
     assert frames[0].columns == frames[1].columns == columns
 
 
 def test_frames_that_are_none() -> None:
     with pytest.raises(InvalidDataError, match=r"must have one length\. Got 1 cells of 'b' and 2"):
-        as_frame({"a": [1, 2], "b": [1]})
+        as_row_table({"a": [1, 2], "b": [1]})
     with pytest.raises(InvalidDataError, match="no rows"):
-        as_frame([])
-    with pytest.raises(InvalidParameterError, match="The 'data' parameter"):
-        as_frame(3)
+        as_row_table([])
+    with pytest.raises(InvalidParameterError, match="Invalid `data`"):
+        as_row_table(3)
     with pytest.raises(InvalidDataError, match=r"There is no column 'c'\. There are: 'a'"):
-        as_frame({"a": [1]}).column("c")
+        as_row_table({"a": [1]}).column("c")
 
 
 def test_scaling_is_that_of_training_rows_alone() -> None:
@@ -123,9 +122,9 @@ def test_a_constant_column_and_a_constant_image_divide_by_nothing() -> None:
 
 
 def test_an_unseen_category_has_a_slot_of_its_own() -> None:
-    code = fit_name("sensor", ["A", "B", None, "A"])
+    code = fit_name("sensor", np.array(["A", "B", None, "A"]))
     np.testing.assert_array_equal(
-        code.encode(["A", "B", "C", None]), [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
+        code.encode(np.array(["A", "B", "C", None])), [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
     )
 
 
@@ -135,24 +134,24 @@ def test_an_encoder_survives_being_written_down() -> None:
     )
     draws = np.random.default_rng(0)
     data = {"b": list(draws.uniform(0, 1, (6, 2, 3, 3))), "x": range(6), "s": list("ABABAB")}
-    cells = read_cells(inputs, as_frame({**data, "x": list(data["x"])}))
-    encoder = fit_encoder(with_sizes(inputs, cells), cells)
-    again = encoder_from_dict(json.loads(json.dumps(encoder.to_dict())))
+    cells = read_cells(inputs, as_row_table({**data, "x": list(data["x"])}))
+    encoder = fit_cell_encoder(inputs.sized_as(cells.images), cells, np.ones(6, dtype=bool))
+    again = restore_cell_encoder(json.loads(json.dumps(flatten_cell_encoder(encoder))))
     assert again == encoder
     assert again.complete == ("b", "x", "s")
     np.testing.assert_array_equal(again.encode(cells).table, encoder.encode(cells).table)
 
 
 def test_wrong_declarations_say_what_is_right() -> None:
-    with pytest.raises(InvalidParameterError, match="each of another name"):
+    with pytest.raises(InvalidParameterError, match="with different names"):
         Inputs([Bands("a")], [Numeric("a")])
-    with pytest.raises(InvalidParameterError, match="The 'fusion' parameter must be one of"):
+    with pytest.raises(InvalidParameterError, match="Invalid `fusion`: must be one of"):
         Inputs([Bands("a")], fusion="late")
     with pytest.raises(InvalidParameterError, match="must be a list of Bands"):
         Inputs(["a"])  # type: ignore[list-item]
     with pytest.raises(InvalidParameterError, match="no 'image'"):
         Inputs.from_dict({"image": ["a"]})
-    with pytest.raises(InvalidParameterError, match="The 'missing' parameter must be one of"):
+    with pytest.raises(InvalidParameterError, match="Invalid `missing`: must be one of"):
         Numeric("x", missing="drop")
     assert Inputs.from_dict({"images": ["a"], "table": ["x"]}) == Inputs(
         [Bands("a")], [Numeric("x")]
@@ -187,38 +186,35 @@ def scenes(label_of_scene: bool) -> tuple[Any, list[str], Inputs]:
         np.repeat(draws.integers(2, size=50), 4) if label_of_scene else draws.integers(2, size=200)
     )
     inputs = Inputs(table=[Numeric("angle"), Numeric("noise")])
-    cells = read_cells(inputs, as_frame({"angle": angle, "noise": draws.normal(size=200)}))
-    return (cells, labels.tolist()), [f"scene {i // 4}" for i in range(200)], inputs
+    data = {"angle": angle, "noise": draws.normal(size=200)}
+    return (data, labels.tolist()), [f"scene {i // 4}" for i in range(200)], inputs
 
 
 def test_an_angle_that_tells_the_scene_and_through_it_the_label_is_named() -> None:
-    (cells, labels), _, inputs = scenes(label_of_scene=True)
-    rows = make_rowset(cells, labels, None, "binary", None, None)
+    (data, labels), _, inputs = scenes(label_of_scene=True)
+    rows = gather_rows(inputs, "binary", data, labels)
     (message,) = leaks(inputs, rows)
     assert message.startswith("'angle' alone predicts the class of 79 % of held-out rows as long")
     assert message.endswith("Keep its values together: groups='angle'.")
 
 
 def test_an_angle_that_tells_the_group_is_named_where_groups_are_kept() -> None:
-    (cells, labels), groups, inputs = scenes(label_of_scene=True)
-    rows = make_rowset(cells, labels, None, "binary", groups, None)
+    (data, labels), groups, inputs = scenes(label_of_scene=True)
+    rows = gather_rows(inputs, "binary", data, labels, groups)
     (message,) = leaks(inputs, rows)
     assert message.startswith("'angle' tells the group of a row: for 100 % of the rows in groups")
 
 
 def test_a_column_that_says_nothing_is_not_named() -> None:
-    (cells, labels), _, inputs = scenes(label_of_scene=False)
-    assert not list(leaks(inputs, make_rowset(cells, labels, None, "binary", None, None)))
+    (data, labels), _, inputs = scenes(label_of_scene=False)
+    assert not list(leaks(inputs, gather_rows(inputs, "binary", data, labels)))
 
 
 def test_a_column_that_is_the_label_is_named() -> None:
     draws = np.random.default_rng(2)
     labels = draws.integers(2, size=100)
     inputs = Inputs(table=[Numeric("answer"), Categorical("said")])
-    cells = read_cells(
-        inputs,
-        as_frame({"answer": labels + draws.normal(0, 0.1, 100), "said": [str(y) for y in labels]}),
-    )
-    messages = list(leaks(inputs, make_rowset(cells, labels.tolist(), None, "binary", None, None)))
+    data = {"answer": labels + draws.normal(0, 0.1, 100), "said": [str(y) for y in labels]}
+    messages = list(leaks(inputs, gather_rows(inputs, "binary", data, labels.tolist())))
     assert [message.split(" alone")[0] for message in messages] == ["'answer'", "'said'"]
     assert all("leave it out" in message for message in messages)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from outgroup import load
+from outgroup import MultiInputClassifier, load
 from outgroup.embeddings import ProgressBar
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError, ModelFileError
 from outgroup.multi_input import (
@@ -21,7 +21,6 @@ from outgroup.multi_input import (
     Block,
     Categorical,
     Inputs,
-    MultiInputClassifier,
     Numeric,
     Preset,
 )
@@ -227,7 +226,11 @@ def test_loading_keeps_what_training_was_told(fitted: Any, model_file: Path) -> 
     assert loaded.inputs.names == INPUTS.names
     assert loaded.preset == TINY
     assert loaded.model.certificate == fitted.model.certificate
-    assert loaded.training_["class_counts"] == fitted.training_["class_counts"]
+    assert loaded.contents.training == fitted.contents.training
+    assert loaded.contents.training.class_counts == {"ice": 47, "ship": 43}
+    assert (loaded.budget, loaded.seed) == (fitted.budget, 0)
+    options = loaded.contents.training.options
+    assert (options["id"], options["label"]) == ("id", "label")
 
 
 def test_a_damaged_file_is_refused(model_file: Path, tmp_path: Path) -> None:
@@ -244,6 +247,16 @@ def test_another_classifier_says_how_to_open_it(model_file: Path) -> None:
 
     with pytest.raises(ModelFileError, match=r"several inputs. Open it with outgroup\.load"):
         ImageClassifier.load(model_file)
+
+
+@pytest.mark.parametrize("option", [{"cache": True}, {"cache": False}, {"threads": 2}])
+def test_options_of_images_are_refused_when_a_file_is_opened(
+    model_file: Path, option: dict[str, Any]
+) -> None:
+    name = next(iter(option))
+    with pytest.raises(InvalidParameterError, match=f"`{name}`: must be None .* several inputs"):
+        load(model_file, **option)
+    assert isinstance(load(model_file, progress=False), MultiInputClassifier)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -265,21 +278,21 @@ def test_groups_are_held_out_whole_and_counted(chips: Any) -> None:
     groups = [f"scene {i // 3}" for i in range(90)]
     made = MultiInputClassifier(INPUTS, replace(TINY, members=1, epochs=1))
     made.fit(chips, "label", groups=groups)
-    kept = made.held_out_.kept()
-    promise = made.model.certificate.promises[0]
-    assert (promise.unit, promise.n) == ("groups", len(np.unique(kept.units)))
+    kept = made.held_out_.calibration()
+    guarantee = made.model.certificate.guarantees[0]
+    assert (guarantee.unit, guarantee.n) == ("groups", len(set(made.report.units[kept.rows])))
     assert made.model.certificate.method == "held-out"
     outside = np.delete(made.report.units, kept.rows)
-    assert not set(kept.units) & set(outside)
+    assert not set(made.report.units[kept.rows]) & set(outside)
 
 
-def test_negatives_are_learned_from_and_promised_about() -> None:
+def test_negatives_are_learned_from_and_have_a_guarantee() -> None:
     chips, strange = make_chips(60), make_chips(40, seed=3)
     strange["hv"] = strange["hh"]  # as bright in both bands
     made = MultiInputClassifier(INPUTS, replace(TINY, epochs=10)).fit(
         chips, "label", other={name: strange[name] for name in INPUTS.names}
     )
-    populations = [p.population for p in made.model.certificate.promises]
+    populations = [p.population for p in made.model.certificate.guarantees]
     assert populations == ["rows like your known ones", "rows like your negatives"]
     new = make_chips(40, seed=5)
     new["hv"] = new["hh"]
@@ -329,7 +342,7 @@ def test_the_ablation_compares_on_the_same_rows_and_shows_how_far_it_is(
         def advance(self) -> None:
             self.epochs[1] += 1
 
-    monkeypatch.setattr("outgroup.multi_input.fitting.ProgressBar", Bar)
+    monkeypatch.setattr("outgroup.multi_input.row_encoder.ProgressBar", Bar)
     found = fitted.ablation()
     assert [row.inputs for row in found.rows] == ["both", "images", "table"]
     both, images, table = found.rows
@@ -355,7 +368,7 @@ def test_a_network_of_columns_alone() -> None:
     found, unreadable = made.evaluate({"x": [2.0, -2.0]}, ["1", "0"], {"far": {"x": [90.0]}})
     assert (found.overall.recall.k, found.unknown[0].accepted.n, unreadable) == (2, 1, ())
     assert found.unknown[0].auroc == 1.0
-    with pytest.raises(InvalidParameterError, match="The 'y' parameter must be a column or labels"):
+    with pytest.raises(InvalidParameterError, match="Invalid `y`: must be a column or labels"):
         made.evaluate({"x": [2.0, -2.0]})  # it was fitted with labels, not with a column
 
 
@@ -374,11 +387,11 @@ def test_labels_nothing_can_be_learned_from(chips: Any, labels: Any, message: st
 
 
 def test_wrong_parameters() -> None:
-    with pytest.raises(InvalidParameterError, match="The 'preset' parameter must be one of"):
+    with pytest.raises(InvalidParameterError, match="Invalid `preset`: must be one of"):
         MultiInputClassifier(INPUTS, "three-branch")
-    with pytest.raises(InvalidParameterError, match="The 'target' parameter must be one of"):
+    with pytest.raises(InvalidParameterError, match="Invalid `target`: must be one of"):
         MultiInputClassifier(INPUTS, target="ordinal")
-    with pytest.raises(InvalidParameterError, match="The 'inputs' parameter must be Inputs"):
+    with pytest.raises(InvalidParameterError, match="Invalid `inputs`: must be Inputs"):
         MultiInputClassifier(["band_1"])  # type: ignore[arg-type]
     with pytest.raises(InvalidDataError, match="not fitted yet"):
         MultiInputClassifier(INPUTS).predict({"hh": []})

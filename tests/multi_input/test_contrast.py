@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from outgroup.multi_input.contrast import describe_contrast, fit_contrast
-from outgroup.multi_input.made import make_backgrounds, make_others
+from outgroup.multi_input.image_statistics import (
+    describe_contrast,
+    fit_contrast,
+    make_backgrounds,
+    make_others,
+)
 
 
 def textured(n: int, side: int = 24, seed: int = 0) -> np.ndarray:

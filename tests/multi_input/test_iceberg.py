@@ -99,7 +99,7 @@ def test_what_is_neither_is_rejected_by_the_larger_preset() -> None:
     for kind, share in found["rejected_at_95_percent_known_kept"].items():
         assert share["low"] >= 0.9, kind
     for one in found["other"]:
-        assert one["known_rejected"] <= one["promised_at_most"]
+        assert one["known_rejected"] <= one["guaranteed_at_most"]
 
 
 def test_the_larger_preset_is_better_beyond_the_intervals() -> None:

@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 
 from outgroup.errors import InvalidParameterError
-from outgroup.multi_input.declarations import Bands, Inputs
-from outgroup.multi_input.encoding import Rows
-from outgroup.multi_input.graph import Networks, write_graph
-from outgroup.multi_input.made import make_others
-from outgroup.multi_input.plans import PRESETS, Block, Plan, Preset, make_plan
-from outgroup.multi_input.targets import Target
+from outgroup.multi_input.encoding import NetworkInputs
+from outgroup.multi_input.image_statistics import make_others
+from outgroup.multi_input.inputs import Bands, Inputs
+from outgroup.multi_input.network_graph import Networks, write_graph
+from outgroup.multi_input.network_plan import PRESETS, Block, OutputLayer, Plan, Preset, make_plan
 
 torch = pytest.importorskip("torch")
 
-from outgroup.multi_input.learning import build, folded, loss_of, merge, train_network  # noqa: E402
+from outgroup.multi_input.row_learning import build, folded, loss_of, merge, train_network  # noqa: E402
 
-TARGET = Target("binary", ("ice", "ship"))
+TARGET = OutputLayer("binary", ("ice", "ship"))
 
 
 def plan_of(fusion: str, preset: Preset, table: int = 3, sizes: Any = ((12, 12), (12, 12))) -> Plan:
@@ -28,16 +27,16 @@ def plan_of(fusion: str, preset: Preset, table: int = 3, sizes: Any = ((12, 12),
     return make_plan(Inputs(bands, (), fusion), preset, table, 2)
 
 
-def rows_of(plan: Plan, n: int = 5) -> Rows:
+def rows_of(plan: Plan, n: int = 5) -> NetworkInputs:
     draws = np.random.default_rng(1)
     images = tuple(
         draws.normal(size=(n, channels, *size)).astype(np.float32) for channels, size in plan.images
     )
-    present = np.ones((n, plan.n_images), dtype=np.float32)
-    if plan.n_images:
+    present = np.ones((n, len(plan.images)), dtype=np.float32)
+    if len(plan.images):
         present[1, 0] = 0.0
         present[2, -1] = 0.0
-    return Rows(images, present, draws.normal(size=(n, plan.table)).astype(np.float32))
+    return NetworkInputs(images, present, draws.normal(size=(n, plan.table)).astype(np.float32))
 
 
 def ways(image: Any, symmetries: int) -> list[Any]:
@@ -69,10 +68,11 @@ def test_onnx_says_what_torch_says(fusion: str, join: str, symmetries: int) -> N
             network.embed([torch.from_numpy(one.copy()) for one in turned], present, table)
             for turned in zip(*(ways(image, symmetries) for image in rows.images), strict=True)
         ]
-    for got, at in ((answer.logits, 0), (answer.fused, 1)):
+    for got, at in ((answer["logits"], 0), (answer["hidden"], 1)):
         expected = torch.stack([one[at] for one in said]).mean(0).numpy()
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
-    for b, got in enumerate(answer.branches):
+    for b, branch in enumerate(plan.branches):
+        got = answer[f"branch:{branch.name}"]
         expected = torch.stack([one[2][b] for one in said]).mean(0).numpy()
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
 
@@ -81,8 +81,8 @@ def test_the_table_alone_makes_a_network() -> None:
     plan = make_plan(Inputs([Bands("x", size=(12, 12))]), PRESETS["two-branch"], 2, 1)
     plan = replace(plan, branches=(), images=())
     network = build(plan).eval()
-    rows = Rows((), np.ones((3, 0), np.float32), np.eye(3, 2, dtype=np.float32))
-    got = Networks(write_graph(plan, [folded(network, plan)]), plan, 1).run(rows)[0].logits
+    rows = NetworkInputs((), np.ones((3, 0), np.float32), np.eye(3, 2, dtype=np.float32))
+    got = Networks(write_graph(plan, [folded(network, plan)]), plan, 1).run(rows)[0]["logits"]
     with torch.no_grad():
         expected = network([], torch.ones(3, 0), torch.from_numpy(rows.table)).numpy()
     np.testing.assert_allclose(got, expected, atol=1e-6)
@@ -94,7 +94,7 @@ def test_a_row_does_not_depend_on_its_neighbours() -> None:
     networks = Networks(write_graph(plan, [folded(build(plan), plan)]), plan, 1)
     rows = rows_of(plan, 5)
     whole, alone = networks.run(rows)[0], networks.run(rows.take(slice(4, 5)))[0]
-    np.testing.assert_array_equal(whole.logits[4:], alone.logits)
+    np.testing.assert_array_equal(whole["logits"][4:], alone["logits"])
 
 
 def test_merging_by_hand() -> None:
@@ -114,17 +114,17 @@ def test_binary_cross_entropy_by_hand() -> None:
 
 
 def test_softmax_and_gate_by_hand() -> None:
-    target = Target("multi-class", ("a", "b", "c"), gate=True)
+    target = OutputLayer("multi-class", ("a", "b", "c"), gate=True)
     logits = torch.tensor([[1.0, 2.0, 0.0, 3.0], [9.0, 9.0, 9.0, -2.0]], dtype=torch.float64)
-    wanted = torch.from_numpy(target.encode(np.array([1, -1])).astype(np.float64))
+    wanted = torch.from_numpy(target.encode(np.array([[1], [-1]])).astype(np.float64))
     softmax = -np.log(np.exp(2.0) / (np.exp(1.0) + np.exp(2.0) + 1.0))  # the negative has no part
     gate = (np.log1p(np.exp(-3.0)) + np.log1p(np.exp(-2.0))) / 2
     assert float(loss_of(target)(logits, wanted)) == pytest.approx(softmax + gate, rel=1e-12)
 
 
 def test_several_labels_by_hand() -> None:
-    target = Target("multi-label", ("a", "b"))
-    wanted = target.encode(np.array([[1, -1], [0, 0]]))
+    target = OutputLayer("multi-label", ("a", "b"))
+    wanted = target.encode(np.array([[0, -2], [-1, -1]]))
     np.testing.assert_array_equal(wanted, [[1, np.nan], [0, 0]])
     logits = torch.tensor([[0.0, 7.0], [1.0, -1.0]], dtype=torch.float64)
     expected = (np.log(2) + np.log1p(np.exp(1.0)) + np.log1p(np.exp(-1.0))) / 3
@@ -157,7 +157,7 @@ def test_a_tiny_run_learns_by_heart() -> None:
     rows = replace(rows, present=np.ones_like(rows.present))
     y = np.random.default_rng(0).integers(2, size=(24, 1)).astype(np.float32)
     weights = train_network(plan, rows, y, TARGET, np.zeros(3, np.float32), 0)
-    logits = Networks(write_graph(plan, [weights]), plan, 1).run(rows)[0].logits
+    logits = Networks(write_graph(plan, [weights]), plan, 1).run(rows)[0]["logits"]
     assert ((logits > 0) == (y == 1)).all()
 
 

@@ -1,4 +1,4 @@
-"""Builds pools in processes that are killed at random moments. Run by `test_killed.py`.
+"""Builds pools in processes that are killed at random moments. Run by `test_crash_safety.py`.
 
 Usage: python killing.py IMAGES FOLDER KILLS SEED. Builds FOLDER/0, FOLDER/1 ... one after the other
 until so many processes were killed, and prints how many were killed for each. A process is a fork

@@ -105,9 +105,7 @@ def test_near_copies_share_a_group_and_others_do_not(
     assert pool.counts()["b"] == Counts(kept=2, near_duplicates=2)
 
 
-def test_near_copies_join_the_groups_they_are_of(
-    new_pool: Callable[..., Pool], bag: SimpleNamespace
-) -> None:
+def test_near_copies_join_their_groups(new_pool: Callable[..., Pool], bag: SimpleNamespace) -> None:
     def small(number: int) -> Image.Image:
         return bag.picture(number, 400, 300).resize((200, 150))
 
@@ -125,7 +123,7 @@ def test_near_copies_join_the_groups_they_are_of(
     assert groups == ["a/x", "a/x", "a/x", "b/x", "a/x", "a/x"]
 
 
-def test_blank_frames_are_nobodys_twins(new_pool: Callable[..., Pool]) -> None:
+def test_blank_frames_are_not_near_duplicates(new_pool: Callable[..., Pool]) -> None:
     pool = new_pool()
     frames = [Image.new("RGB", (60 + i, 50), (i, 255 - i, 90)) for i in range(40)]
     added = pool.add(Incoming(frame, "blank", str(i)) for i, frame in enumerate(frames))
@@ -133,7 +131,7 @@ def test_blank_frames_are_nobodys_twins(new_pool: Callable[..., Pool]) -> None:
     assert {record.fingerprint for record in pool} == {None}
 
 
-def test_same_hash_is_no_twin_if_the_network_sees_another_thing(
+def test_same_hash_with_another_embedding_is_no_near_duplicate(
     new_pool: Callable[..., Pool],
 ) -> None:
     ramp = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))
@@ -149,7 +147,7 @@ def test_same_hash_is_no_twin_if_the_network_sees_another_thing(
     assert pool[1].near is None
 
 
-def test_names_that_are_no_text_are_kept_as_escapes(
+def test_names_that_are_not_unicode_are_stored_as_escapes(
     new_pool: Callable[..., Pool], bag: SimpleNamespace
 ) -> None:
     pool = new_pool()
@@ -163,7 +161,7 @@ def test_empty_source_is_an_error(new_pool: Callable[..., Pool]) -> None:
         new_pool().add([])
 
 
-def test_source_that_dies_midway_keeps_what_it_gave(
+def test_what_a_source_gave_before_it_failed_is_kept(
     new_pool: Callable[..., Pool], some: Some
 ) -> None:
     def dying() -> Iterator[Incoming]:
@@ -178,7 +176,7 @@ def test_source_that_dies_midway_keeps_what_it_gave(
     assert pool.verify().sound
 
 
-def test_what_is_no_image_at_all_is_refused_and_the_rest_is_kept(
+def test_items_that_are_no_images_are_refused_and_the_rest_is_kept(
     new_pool: Callable[..., Pool], some: Some
 ) -> None:
     pool = new_pool()
@@ -190,7 +188,7 @@ def test_what_is_no_image_at_all_is_refused_and_the_rest_is_kept(
     assert pool.verify().sound
 
 
-def test_copies_by_the_thousand_wait_in_no_queue(
+def test_thousands_of_copies_between_two_images_are_counted(
     new_pool: Callable[..., Pool], bag: SimpleNamespace, tmp_path: Path
 ) -> None:
     bag.picture(1).save(tmp_path / "a.png")

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import itertools
+import types
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from outgroup import Pool
 from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.pool import Incoming
 from outgroup.pool.mixing import Mixer, mix
 
 RNG = np.random.default_rng(0)
@@ -34,7 +37,7 @@ def added(batches: Any, sizes: Any) -> list[list[int]]:
     ]
 
 
-def test_rows_stay_and_negatives_come_behind_them() -> None:
+def test_rows_stay_and_negatives_come_after_them() -> None:
     batches = embeddings(8, 4, 3)
     for (x, y), (mixed, labels) in zip(batches, mix(batches, NEGATIVES, n_classes=3), strict=True):
         n = len(x)
@@ -57,7 +60,7 @@ def test_ratio_holds_over_the_batches(ratio: float) -> None:
         assert abs(total - ratio * seen) <= 0.5
 
 
-def test_fresh_negatives_come_again_only_when_all_had_their_turn() -> None:
+def test_fresh_negatives_repeat_only_when_all_have_been_drawn() -> None:
     sizes = [8] * 30
     mixed = mix(embeddings(*sizes), NEGATIVES, n_classes=3)
     drawn = added(mixed, sizes)
@@ -70,7 +73,7 @@ def test_fresh_negatives_come_again_only_when_all_had_their_turn() -> None:
     assert added(mixed, sizes) != drawn
 
 
-def test_more_negatives_than_there_are_come_in_turns() -> None:
+def test_negatives_repeat_equally_often_if_there_are_too_few() -> None:
     ((x, _),) = mix(embeddings(8), NEGATIVES[:3], ratio=2.0, n_classes=3)
     assert sorted(Counter(x[8:, 0].tolist()).values()) == [5, 5, 6]
 
@@ -86,7 +89,7 @@ def test_fixed_negatives_are_the_same_in_every_batch() -> None:
     assert added(mixed, sizes) == [first, second, few, many]
 
 
-def test_seed_decides() -> None:
+def test_seed_decides_which_negatives_are_added() -> None:
     sizes = [8, 8]
     batches = embeddings(*sizes)
     one, again, two = (
@@ -96,7 +99,7 @@ def test_seed_decides() -> None:
     assert one != two
 
 
-def test_iterators_are_gone_through_once_and_never_ahead() -> None:
+def test_iterators_are_read_once_and_not_ahead() -> None:
     pulled = []
 
     def forever() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -161,7 +164,7 @@ def test_one_hot_rows_with_a_column_for_others_get_a_one_there() -> None:
     assert rows.sum() == 4
 
 
-def test_index_is_behind_the_last_class() -> None:
+def test_index_is_one_after_the_last_class() -> None:
     assert labels_of([0, 2], n_classes=3) == [0, 2, 3, 3]
     floats = labels_of(np.array([0.0, 2.0]), n_classes=3)
     assert (floats.tolist(), floats.dtype) == ([0, 2, 3, 3], np.float64)
@@ -193,7 +196,7 @@ def test_labels_that_do_not_fit_the_target_are_refused(
 # images
 
 
-def test_images_get_the_size_of_the_batch_by_their_centre() -> None:
+def test_images_are_resized_and_cropped_at_the_centre() -> None:
     """A quarter is cut off at both sides of a wide negative; what is left is resized."""
     wide = np.zeros((60, 120, 3), np.uint8)
     wide[:, 30:60] = (200, 10, 10)
@@ -229,7 +232,7 @@ def test_layout_and_scale_are_those_of_the_batch(shape: tuple[int, ...], dtype: 
     np.testing.assert_allclose(negative.astype(float), expected, atol=0.005 * full)
 
 
-def test_layout_can_be_said_where_the_shape_leaves_it_open() -> None:
+def test_layout_can_be_given_if_the_shape_leaves_it_open() -> None:
     blue = np.zeros((1, 3, 3, 3), np.uint8)
     blue[..., 2] = 200
     batch = (np.ones((1, 3, 5, 3), np.float32), np.array([0]))
@@ -252,7 +255,7 @@ MEAN, STD = np.array([0.5, 0.4, 0.3]), np.array([0.2, 0.25, 0.3])
 def test_normalised_batches_need_the_transform_and_get_it() -> None:
     negatives = images(6, 10, 10, 3)
     batch = (((images(2, 10, 10, 3) / 255 - MEAN) / STD).astype(np.float32), np.array([0, 0]))
-    with pytest.raises(InvalidDataError, match=r"values from -.* Give it as 'transform'"):
+    with pytest.raises(InvalidDataError, match=r"values from -.* Give the same as 'transform'"):
         Mixer(negatives, n_classes=1)(batch)
     wanted = {((image / 255 - MEAN) / STD).astype(np.float32).tobytes() for image in negatives}
     mixer = Mixer(negatives, n_classes=1, transform=lambda images: (images / 255 - MEAN) / STD)
@@ -318,7 +321,7 @@ def test_negatives_may_be_drawn_from_anything() -> None:
     np.testing.assert_array_equal(fixed[0][0][4:], fixed[2][0][4:])
 
 
-def test_source_that_gives_another_number_is_found_out() -> None:
+def test_source_that_gives_another_number_is_refused() -> None:
     class Short(Source):
         def draw(self, n: int, rng: np.random.Generator) -> list[np.ndarray]:
             return super().draw(n - 1, rng)
@@ -335,10 +338,10 @@ def test_source_that_gives_another_number_is_found_out() -> None:
         ((np.zeros((3, 5)),), "Got tuple of 1"),
         (([[1.0]], [0]), "Got list"),
         ((np.zeros(3), np.zeros(3)), "must be rows"),
-        ((np.zeros((3, 5)), np.zeros(2, int)), "of one length. Got 3, 2"),
+        ((np.zeros((3, 5)), np.zeros(2, int)), "the same length. Got 3, 2"),
     ],
 )
-def test_what_is_no_batch_is_refused(batch: Any, message: str) -> None:
+def test_anything_but_a_batch_is_refused(batch: Any, message: str) -> None:
     with pytest.raises(InvalidDataError, match=message):
         Mixer(NEGATIVES, n_classes=3)(batch)
 
@@ -346,29 +349,99 @@ def test_what_is_no_batch_is_refused(batch: Any, message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ratio": -1}, "'ratio' parameter must be a number from 0 up. Got -1"),
-        ({"ratio": float("nan")}, "'ratio' parameter"),
-        ({"ratio": float("inf")}, "'ratio' parameter"),
-        ({"fresh": 1}, "'fresh' parameter must be True or False"),
-        ({"target": "other"}, "'target' parameter must be one of 'index', 'none', 'zeros'"),
-        ({"n_classes": None}, "'n_classes' parameter must be the number of known classes"),
-        ({"n_classes": 0}, "'n_classes' parameter must be a whole number from 1 up"),
-        ({"transform": "normalise"}, "'transform' parameter"),
-        ({"layout": "HWC"}, "'layout' parameter must be None or one of 'NHWC', 'NCHW'"),
-        ({"seed": -1}, "'seed' parameter"),
-        ({"batches": 3}, "'batches' parameter must be something to iterate over. Got int"),
-        ({"negatives": "folder"}, "'negatives' parameter must be an array"),
-        ({"negatives": 3}, "'negatives' parameter must be an array"),
-        ({"negatives": np.array(3)}, "'negatives' parameter must hold rows"),
+        ({"ratio": -1}, "Invalid `ratio`: must be a number from 0 up, got -1"),
+        ({"ratio": float("nan")}, "Invalid `ratio`"),
+        ({"ratio": float("inf")}, "Invalid `ratio`"),
+        ({"fresh": 1}, "Invalid `fresh`: must be True or False"),
+        ({"target": "other"}, "Invalid `target`: must be one of 'index', 'none', 'zeros'"),
+        ({"n_classes": None}, "Invalid `n_classes`: must be the number of known classes"),
+        ({"n_classes": 0}, "Invalid `n_classes`: must be a whole number from 1 up"),
+        ({"transform": "normalise"}, "Invalid `transform`"),
+        ({"layout": "HWC"}, "Invalid `layout`: must be None or one of 'NHWC', 'NCHW'"),
+        ({"seed": -1}, "Invalid `seed`"),
+        ({"batches": 3}, "Invalid `batches`: must be an iterable of batches, got int"),
+        ({"negatives": "folder"}, "Invalid `negatives`: must be an array"),
+        ({"negatives": 3}, "Invalid `negatives`: must be an array"),
+        ({"negatives": np.array(3)}, "Invalid `negatives`: must hold rows"),
     ],
 )
-def test_parameter_that_cannot_be_used_is_named(options: dict[str, Any], message: str) -> None:
+def test_invalid_parameter_is_named(options: dict[str, Any], message: str) -> None:
     given = {"batches": [], "negatives": NEGATIVES, "n_classes": 3, **options}
     with pytest.raises(InvalidParameterError, match=message):
         mix(**given)
 
 
-def test_no_negatives_are_told_before_training_begins() -> None:
+def test_missing_negatives_are_an_error_before_training_begins() -> None:
     for nothing in (NEGATIVES[:0], []):
         with pytest.raises(InvalidDataError, match="no negatives"):
             mix([], nothing, n_classes=3)
+
+
+# a pool
+
+
+def test_batches_of_images_get_images_of_the_pool(pool: Pool) -> None:
+    batches = [(np.zeros((4, 32, 32, 3), np.uint8), np.array([0, 1, 0, 1]))] * 5
+    added = []
+    for x, y in pool.mix(batches, ratio=1.5, n_classes=2):
+        assert x.shape == (10, 32, 32, 3)
+        assert y.tolist() == [0, 1, 0, 1, 2, 2, 2, 2, 2, 2]
+        added += [row.tobytes() for row in x[4:]]
+    assert len({*added}) == 30  # each image of the pool had its turn before any had a second
+
+
+def test_batches_of_embeddings_get_embeddings(pool: Pool) -> None:
+    width = pool.layers["last"]
+    batches = [(np.zeros((2, width), np.float32), ["cat", "dog"])]
+    ((x, y),) = pool.mix(batches, rows=[7, 8], layer="last", target="none")
+    assert y == ["cat", "dog", None, None]
+    expected = pool.features([7, 8])["last"]
+    assert np.array_equal(np.sort(x[2:], axis=0), np.sort(expected, axis=0))
+
+
+def test_what_is_in_quarantine_is_not_mixed_in(
+    new_pool: Callable[..., Pool], some: Callable[..., Iterator[Incoming]]
+) -> None:
+    pool = new_pool()
+    pool.add(some(0, 2))
+    batches = [(np.zeros((1, pool.layers["last"]), np.float32), np.zeros(1, np.int64))] * 4
+    pool.quarantine([0], "looks like a cat")
+    for x, _ in pool.mix(batches, layer="last", n_classes=1):
+        assert np.array_equal(x[1], pool.features([1])["last"][0])
+    pool.quarantine([1], "looks like a cat")
+    with pytest.raises(InvalidDataError, match="no kept image to draw"):
+        pool.mix(batches, layer="last", n_classes=1)
+
+
+# Keras takes the first batches of a generator to learn their types, puts them back, and then wants
+# tuples of arrays of the same types (keras/src/trainers/data_adapters/generator_data_adapter.py).
+
+
+def forever(batches: Iterable[Any]) -> Iterator[Any]:
+    while True:
+        yield from batches
+
+
+def test_batches_keep_what_keras_learned_from_the_first_ones() -> None:
+    rng = np.random.default_rng(0)
+    batches = [
+        (
+            rng.random((n, 12, 12, 3), dtype=np.float32),
+            np.eye(4, dtype=np.float32)[rng.integers(0, 3, n)],
+            np.ones(n, dtype=np.float32),
+        )
+        for n in (8, 8, 5)
+    ]
+    mixed = mix(batches, rng.integers(0, 256, (30, 20, 20, 3), dtype=np.uint8), n_classes=3)
+    generator = forever(mixed)
+    assert isinstance(generator, types.GeneratorType)
+    peeked = list(itertools.islice(generator, 2))
+    signature = [(part.dtype, part.shape[1:]) for part in peeked[0]]
+    epochs = list(itertools.islice(itertools.chain(peeked, generator), 3 * len(mixed)))
+    assert len(epochs) == 9
+    for batch, n in zip(epochs, (8, 8, 5) * 3, strict=True):
+        assert isinstance(batch, tuple)
+        assert [(part.dtype, part.shape[1:]) for part in batch] == signature
+        assert all(len(part) == 2 * n for part in batch)
+        assert batch[1][n:].argmax(axis=1).tolist() == [3] * n
+        assert batch[2][n:].tolist() == [1.0] * n

@@ -44,7 +44,7 @@ def test_batches_of_a_data_loader_get_negatives(workers: dict[str, Any]) -> None
         assert known == N
 
 
-def test_a_network_learns_what_is_other_from_them() -> None:
+def test_network_learns_to_say_other_from_them() -> None:
     torch.manual_seed(0)
     centres = 4 * torch.eye(K, 8)
     x = torch.cat([centres[k] + 0.3 * torch.randn(40, 8) for k in range(K)])
@@ -82,7 +82,7 @@ def test_device_of_the_batch_is_kept() -> None:
     assert (x.device.type, tuple(x.shape), y) == ("meta", (4, 4), [0, 1, 2, 2])
 
 
-def test_channels_come_first_where_the_shape_leaves_it_open() -> None:
+def test_channels_come_first_if_the_shape_leaves_it_open() -> None:
     blue = np.zeros((1, 3, 3, 3), np.uint8)
     blue[..., 2] = 255
     x, _ = Mixer(blue, n_classes=1)((torch.ones(1, 3, 4, 3), torch.zeros(1, dtype=torch.long)))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 import os
 import pickle
+import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +16,22 @@ from PIL import Image
 
 from outgroup import Pool
 from outgroup.embeddings import Embedder
-from outgroup.errors import InvalidParameterError
+from outgroup.errors import InvalidParameterError, PoolError
 from outgroup.images import content_digest
 from outgroup.pool import Counts, Incoming
+
+Some = Callable[..., Iterator[Incoming]]
+
+
+def change_settings(pool: Pool, **values: object) -> None:
+    path = pool.path / "pool.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def run_sql(pool: Pool, sql: str) -> None:
+    connection = sqlite3.connect(pool.path / "index.sqlite3")
+    connection.executescript(sql)
+    connection.close()
 
 
 def test_images_come_back_in_the_order_of_the_source(pool: Pool, bag: SimpleNamespace) -> None:
@@ -68,21 +83,21 @@ def test_embedding_is_that_of_the_image_as_it_is_kept(pool: Pool, bag: SimpleNam
 def test_only_the_layers_asked_for_are_read(pool: Pool) -> None:
     assert set(pool.features([1])) == set(pool.layers) == {"last", "logits"}
     assert set(pool.features([1], ["logits"])) == {"logits"}
-    with pytest.raises(InvalidParameterError, match=r"must be of 'last', 'logits'\. Got 'first'"):
+    with pytest.raises(InvalidParameterError, match=r"must be of 'last', 'logits', got 'first'"):
         pool.features([1], ["first"])
 
 
 @pytest.mark.parametrize("rows", [[30], [-1], [0.5], [[1]], "1"])
 def test_rows_that_are_not_there_are_refused(pool: Pool, rows: Any) -> None:
     for method in (pool.features, pool.images, pool.records):
-        with pytest.raises(InvalidParameterError, match="'rows' parameter must be"):
+        with pytest.raises(InvalidParameterError, match="Invalid `rows`: must be"):
             method(rows)
     with pytest.raises(IndexError, match="row 30 of a pool of 30 images"):
         pool[30]
 
 
 @pytest.mark.parametrize("size", [1, 7, 30, 100])
-def test_chunks_stream_all_that_is_kept(pool: Pool, size: int) -> None:
+def test_chunks_yield_all_that_is_kept(pool: Pool, size: int) -> None:
     pool.quarantine([0, 13, 14], "a cat")
     chunks = list(pool.chunks(size, ["last"]))
     rows = np.concatenate([rows for rows, _ in chunks])
@@ -93,7 +108,7 @@ def test_chunks_stream_all_that_is_kept(pool: Pool, size: int) -> None:
 
 
 def test_size_of_chunks_must_be_positive(pool: Pool) -> None:
-    with pytest.raises(InvalidParameterError, match="'size' parameter must be a positive"):
+    with pytest.raises(InvalidParameterError, match="Invalid `size`: must be a positive"):
         pool.chunks(0)
 
 
@@ -133,16 +148,37 @@ def test_quarantine_is_there_for_the_next_process_and_can_be_undone(pool: Pool) 
     assert pool.counts()["left"] == Counts(19, 1)
 
 
+def test_change_that_fails_midway_is_undone(pool: Pool) -> None:
+    pool.quarantine([3], "a cat")
+
+    def fail_midway() -> None:
+        with pool._index.transaction() as connection:
+            connection.execute("DELETE FROM verdicts")
+            raise RuntimeError("midway")
+
+    with pytest.raises(RuntimeError, match="midway"):
+        fail_midway()
+    assert pool.rows(state="quarantined").tolist() == [3]
+
+
+def test_reason_of_a_release_is_kept(pool: Pool) -> None:
+    pool.quarantine([3, 4], "a cat")
+    pool.release([3], "looked at")
+    pool.release([4])
+    assert pool.released().tolist() == [3]
+    assert (pool[3].state, pool[3].reason) == ("kept", "looked at")
+
+
 def test_wrong_states_and_reasons_are_refused(pool: Pool) -> None:
-    with pytest.raises(InvalidParameterError, match="'state' parameter must be 'kept'"):
+    with pytest.raises(InvalidParameterError, match="Invalid `state`: must be 'kept'"):
         pool.rows(state="gone")
-    with pytest.raises(InvalidParameterError, match="'reason' parameter must be text"):
+    with pytest.raises(InvalidParameterError, match="Invalid `reason`: must be text"):
         pool.quarantine([1], "")
-    with pytest.raises(InvalidParameterError, match="'batch' parameter must be a positive"):
+    with pytest.raises(InvalidParameterError, match="Invalid `batch`: must be a positive"):
         pool.add([], batch=0)
 
 
-def test_nothing_is_enlarged_and_slivers_are_cropped(
+def test_nothing_is_enlarged_and_long_images_are_cropped(
     new_pool: Callable[..., Pool], bag: SimpleNamespace
 ) -> None:
     pool = new_pool()
@@ -161,7 +197,7 @@ def test_network_that_squeezes_images_gets_them_whole(bag: SimpleNamespace, tmp_
     assert pool.images([0])[0].size == (320, 80)
 
 
-def test_pool_can_go_to_another_process(pool: Pool) -> None:
+def test_pool_can_be_pickled(pool: Pool) -> None:
     again = pickle.loads(pickle.dumps(pool))
     assert len(again) == 30
     assert repr(again) == f"Pool({str(pool.path)!r})"
@@ -207,3 +243,85 @@ def test_picture_that_is_no_rgb_is_kept_as_it_looks(new_pool: Callable[..., Pool
     clear = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
     pool.add([Incoming(clear, "clear", "1")])
     assert pool.images([0])[0].getpixel((20, 20)) == (255, 255, 255)
+
+
+# opening and creating
+
+
+def test_folder_without_a_pool_is_no_pool(tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match=r"there is no pool\. Make one with: outgroup pool build"):
+        Pool(tmp_path)
+
+
+def test_pool_is_not_made_among_other_files(tmp_path: Path, bag: SimpleNamespace) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"")
+    with pytest.raises(PoolError, match=r"neither an empty folder nor a pool; there is holiday.j"):
+        Pool.create(tmp_path, bag.QuickNetwork())
+    assert os.listdir(tmp_path) == ["holiday.jpg"]
+
+
+def test_unfinished_pool_is_made_again(
+    pool: Pool, new_pool: Callable[..., Pool], some: Some
+) -> None:
+    for name in ("pool.json", "shards", "embeddings"):
+        path = pool.path / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    run_sql(pool, "DELETE FROM images; DELETE FROM places; DELETE FROM stretches;")
+    (pool.path / ".pool.json.0a1b2c3d").write_bytes(b"{")  # of a write that was killed
+    again = new_pool()
+    assert len(again) == 0
+    assert not (pool.path / ".pool.json.0a1b2c3d").exists()
+    assert again.add(some(0, 5)).images == 5
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"kind": "a box"}, "not the settings of a pool"),
+        ({"format": 99}, "has format 99, and this version of outgroup reads format 1 only"),
+        ({"format": 0}, "has format 0, and this version"),
+        ({"layers": None}, "not the settings of a pool"),
+        ({"images": {"size": 1}}, "not the settings of a pool"),
+    ],
+)
+def test_settings_of_another_kind_or_format_are_refused(
+    pool: Pool, values: dict[str, object], message: str
+) -> None:
+    change_settings(pool, **values)
+    with pytest.raises(PoolError, match=message):
+        Pool(pool.path)
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("PRAGMA user_version = 99", "has version 99, and this version of outgroup reads version"),
+        ("PRAGMA user_version = 2", "has version 2, and this version of outgroup reads version"),
+        ("PRAGMA application_id = 7", "an SQLite file, but not the index of a pool"),
+        ("DROP TABLE images", "no such table"),
+    ],
+)
+def test_indexes_of_another_kind_or_version_are_refused(pool: Pool, sql: str, message: str) -> None:
+    run_sql(pool, sql)
+    with pytest.raises(PoolError, match=message):
+        Pool(pool.path)
+
+
+@pytest.mark.parametrize("data", [b"", b"no database at all" * 100])
+def test_index_that_is_no_database_is_refused(pool: Pool, data: bytes) -> None:
+    path = pool.path
+    for suffix in ("-wal", "-shm"):
+        (path / f"index.sqlite3{suffix}").unlink(missing_ok=True)
+    (path / "index.sqlite3").write_bytes(data)
+    with pytest.raises(PoolError, match="not the index of a pool"):
+        Pool(path)
+    (path / "index.sqlite3").unlink()
+    with pytest.raises(PoolError, match="the index of the pool is not there"):
+        Pool(path)
+
+
+def test_other_backbone_needs_a_pool_of_its_own(pool: Pool, bag: SimpleNamespace) -> None:
+    with pytest.raises(PoolError, match=r"a pool of embeddings by quick, and this is quick\. Make"):
+        Pool.create(pool.path, bag.QuickNetwork("other weights"))
+    with pytest.raises(PoolError, match="by another version of quick"):
+        Pool(pool.path, backbone=bag.QuickNetwork("other weights")).add([])

@@ -1,4 +1,4 @@
-"""The engine on a Ray cluster of two cores, against the local one."""
+"""The engine on a Ray cluster of two cores gives what the local one gives."""
 
 from __future__ import annotations
 
@@ -25,15 +25,16 @@ from outgroup.training_set import TrainingSet
 
 ray = pytest.importorskip("ray", reason="needs Ray: pip install outgroup[ray]")
 
-from outgroup.pool.engines import Engine, _ray_actors  # noqa: E402
-from outgroup.pool.engines.ray import RayEngine  # noqa: E402
+from outgroup.pool import ray_engine  # noqa: E402
+from outgroup.pool.engine import Engine  # noqa: E402
+from outgroup.pool.ray_engine import RayEngine  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[Engine]:
-    """An engine of two workers on a cluster that was there before."""
+    """An engine of two workers on a cluster that was started before."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO"] = "0"
     ray.init(
@@ -45,7 +46,7 @@ def engine() -> Iterator[Engine]:
     )
     with RayEngine(workers=2) as made:
         yield made
-    assert ray.is_initialized()  # it is not the engine's to shut down
+    assert ray.is_initialized()  # the engine has not shut it down
     ray.shutdown()
 
 
@@ -61,7 +62,7 @@ class Elsewhere(os.PathLike[str]):
 
 
 def everything(bag: SimpleNamespace, folder: Path) -> Iterator[Incoming]:
-    """Give files, bytes, copies, near copies, and what is none or has no file."""
+    """Yield files, bytes, copies, near copies, unreadable images and missing files."""
     yield from bag.incoming(folder)
     more = folder.parent / "more"
     more.mkdir(exist_ok=True)
@@ -83,7 +84,7 @@ def everything(bag: SimpleNamespace, folder: Path) -> Iterator[Incoming]:
 
 
 def assert_same(one: Pool, other: Pool) -> None:
-    """Two pools hold the same, byte by byte."""
+    """Compare two pools byte by byte."""
     assert len(one) == len(other)
     assert list(one) == list(other)
     assert one.counts() == other.counts()
@@ -103,8 +104,8 @@ def test_a_worker_with_another_version_is_refused(
     some: Callable[..., Iterator[Incoming]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As the process that writes says that it has another one."""
-    monkeypatch.setattr(_ray_actors, "_versions", lambda: {"numpy": "0.0.1"})
+    """Here the process that writes pretends to have another one."""
+    monkeypatch.setattr(ray_engine, "_versions", lambda: {"numpy": "0.0.1"})
     pool = new_pool()
     with pytest.raises(
         PoolError, match=r"A worker has numpy .*the process that writes has 0\.0\.1"
@@ -131,7 +132,7 @@ def test_pool_is_the_same_to_the_byte(bag: SimpleNamespace, tmp_path: Path, engi
     assert network.images == 0  # all of it elsewhere
 
 
-def test_what_one_engine_began_the_other_goes_on_with(
+def test_one_engine_continues_what_the_other_began(
     bag: SimpleNamespace, tmp_path: Path, engine: Engine
 ) -> None:
     bag.mixed_bag(tmp_path / "images", 100)
@@ -154,7 +155,7 @@ def test_what_one_engine_began_the_other_goes_on_with(
     assert_same(whole, pool)
 
 
-def test_source_is_not_drained_ahead(bag: SimpleNamespace, tmp_path: Path, engine: Engine) -> None:
+def test_source_is_not_read_far_ahead(bag: SimpleNamespace, tmp_path: Path, engine: Engine) -> None:
     pool = Pool.create(tmp_path / "pool", bag.QuickNetwork())
     ahead = []
 
@@ -167,7 +168,7 @@ def test_source_is_not_drained_ahead(bag: SimpleNamespace, tmp_path: Path, engin
     assert max(ahead) <= 2 * 3 * 16 + 16
 
 
-def test_map_keeps_the_order_and_what_it_raises(engine: Engine) -> None:
+def test_map_keeps_the_order_and_raises_exceptions_of_the_function(engine: Engine) -> None:
     def make() -> Callable[[int], int]:
         def squared(i: int) -> int:
             time.sleep(0.2 if i % 5 == 0 else 0.0)
@@ -183,7 +184,7 @@ def test_map_keeps_the_order_and_what_it_raises(engine: Engine) -> None:
         next(found)
 
 
-def test_nothing_is_said_of_what_nobody_waits_for_any_more(
+def test_nothing_is_printed_about_calls_that_are_dropped(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def make() -> Callable[[int], int]:
@@ -196,11 +197,11 @@ def test_nothing_is_said_of_what_nobody_waits_for_any_more(
     found = engine.map(make, range(100))
     assert next(found) == 0
     found.close()  # type: ignore[attr-defined]
-    time.sleep(1.0)  # in which Ray used to write on standard output, among what is for machines
+    time.sleep(1.0)  # time for Ray to write on standard output
     assert capsys.readouterr().out == ""
 
 
-def test_pool_is_purged_of_the_same_images(engine: Engine) -> None:
+def test_same_suspects_are_found(engine: Engine) -> None:
     rng = np.random.default_rng(0)
     y = np.arange(90) % 3
     known = TrainingSet({"last": rng.normal(size=(90, 16)) + 9 * np.eye(16)[y]}, y, tuple("abc"))
@@ -221,7 +222,7 @@ def test_pool_is_purged_of_the_same_images(engine: Engine) -> None:
     assert there == here
 
 
-def test_stream_has_the_same_embeddings(
+def test_embeddings_of_a_stream_are_the_same(
     bag: SimpleNamespace, tmp_path: Path, engine: Engine
 ) -> None:
     bag.mixed_bag(tmp_path / "images", 60)
@@ -248,7 +249,7 @@ def half_a_jpeg(bag: SimpleNamespace) -> bytes:
 
 @pytest.fixture
 def mortal(bag: SimpleNamespace) -> Callable[[Path, int], Backbone]:
-    """Make a network whose process is killed, at the tenth image, as often as it is told."""
+    """Make networks whose process is killed at the tenth image, a given number of times."""
 
     class Mortal(bag.QuickNetwork):  # type: ignore[misc, name-defined]
         def __init__(self, folder: Path, times: int) -> None:
@@ -265,7 +266,7 @@ def mortal(bag: SimpleNamespace) -> Callable[[Path, int], Backbone]:
     return Mortal
 
 
-def test_worker_that_dies_costs_nothing(
+def test_worker_that_dies_once_changes_nothing(
     bag: SimpleNamespace, mortal: Callable[..., Backbone], tmp_path: Path, engine: Engine
 ) -> None:
     bag.mixed_bag(tmp_path / "images", 80)
@@ -277,7 +278,7 @@ def test_worker_that_dies_costs_nothing(
     assert_same(whole, pool)
 
 
-def test_worker_that_dies_again_and_again_leaves_a_whole_pool(
+def test_worker_that_always_dies_leaves_a_whole_pool(
     bag: SimpleNamespace, mortal: Callable[..., Backbone], tmp_path: Path, engine: Engine
 ) -> None:
     bag.mixed_bag(tmp_path / "images", 80)
@@ -294,5 +295,5 @@ def test_worker_that_dies_again_and_again_leaves_a_whole_pool(
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, "2"])
 def test_number_of_workers_is_checked(workers: Any) -> None:
-    with pytest.raises(InvalidParameterError, match="'workers' parameter must be a positive int"):
+    with pytest.raises(InvalidParameterError, match="Invalid `workers`: must be a positive int"):
         RayEngine(workers=workers)

@@ -1,4 +1,4 @@
-"""A Ray that the engine starts itself: quiet, and gone afterwards. Each in a process of its own."""
+"""A Ray cluster that the engine starts: it prints nothing and ends. Each test runs a process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Run = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def mark() -> str:
-    """What the environment of all processes that a test starts has."""
+    """A text in the environment of all processes that a test starts."""
     return f"outgroup-test-{uuid.uuid4()}"
 
 
@@ -56,8 +56,8 @@ def run(mark: str) -> Iterator[Run]:
         process.communicate()
 
 
-def left(mark: str) -> list[str]:
-    """Return the commands of the processes that bear the mark."""
+def running(mark: str) -> list[str]:
+    """Return the commands of the processes with the mark."""
     found = []
     for environ in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):  # gone, or of somebody else
@@ -66,15 +66,15 @@ def left(mark: str) -> list[str]:
     return found
 
 
-def soon_none_left(mark: str) -> list[str]:
-    """Return what is left when ten seconds have passed."""
+def running_after_a_while(mark: str) -> list[str]:
+    """Return the commands that still run after ten seconds."""
     end = time.monotonic() + 10
-    while (found := left(mark)) and time.monotonic() < end:
+    while (found := running(mark)) and time.monotonic() < end:
         time.sleep(0.2)
     return found
 
 
-def test_build_says_nothing_of_ray_and_leaves_nothing_running(
+def test_build_prints_nothing_of_ray_and_leaves_nothing_running(
     bag: SimpleNamespace, tmp_path: Path, run: Run, mark: str
 ) -> None:
     bag.mixed_bag(tmp_path / "images", 30)
@@ -85,7 +85,7 @@ def test_build_says_nothing_of_ray_and_leaves_nothing_running(
         out, err = process.communicate(timeout=300)
         assert (process.returncode, err) == (0, "")
         told[engine] = json.loads(out)
-    assert soon_none_left(mark) == []
+    assert running_after_a_while(mark) == []
     for one in told.values():
         del one["pool"], one["sources"][0]["seconds"]
     assert told["ray"] == told["local"]
@@ -96,7 +96,7 @@ def test_build_says_nothing_of_ray_and_leaves_nothing_running(
             assert other.read_bytes() == path.read_bytes(), path
 
 
-def test_ctrl_c_shuts_down_what_was_started(
+def test_ctrl_c_ends_the_cluster_that_was_started(
     bag: SimpleNamespace, tmp_path: Path, run: Run, mark: str
 ) -> None:
     from outgroup import Pool
@@ -110,17 +110,17 @@ def test_ctrl_c_shuts_down_what_was_started(
         time.sleep(0.3)
         if (tmp_path / "pool" / "pool.json").exists() and len(Pool(tmp_path / "pool")):
             break
-    assert any("raylet" in command for command in left(mark))
+    assert any("raylet" in command for command in running(mark))
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode != 0
-    assert soon_none_left(mark) == []
+    assert running_after_a_while(mark) == []
     pool = Pool(tmp_path / "pool")
     assert 0 < len(pool) < 1500
     assert pool.verify().n_problems == 0
 
 
-def test_cluster_that_is_not_there_is_named(
+def test_error_for_a_missing_cluster_names_its_address(
     bag: SimpleNamespace, tmp_path: Path, run: Run, mark: str
 ) -> None:
     bag.mixed_bag(tmp_path / "images", 10)
@@ -131,4 +131,4 @@ def test_cluster_that_is_not_there_is_named(
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "There is no Ray cluster at '127.0.0.1:1', as RAY_ADDRESS says" in " ".join(err.split())
-    assert soon_none_left(mark) == []
+    assert running_after_a_while(mark) == []

@@ -3,14 +3,16 @@ from __future__ import annotations
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outgroup import Pool
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
-from outgroup.pool.sampling import Chunk, Counts, Drawn, draw, shares
+from outgroup.pool.sampling import Chunk, Drawn, KindCounts, draw, shares
 
 D = 16
 SOURCES = ("big", "middle", "small", "tiny")
@@ -85,7 +87,7 @@ def test_another_seed_draws_others() -> None:
 
 
 @pytest.mark.parametrize("far", [1, 2, 3, 4, 17, 20, 40, 100, 400])
-def test_each_source_gives_as_many_as_it_can_and_no_more_than_others(far: int) -> None:
+def test_each_source_gives_equally_many_as_far_as_it_lasts(far: int) -> None:
     rows = draw(WORLD.chunks(size=7), near=0, far=far).rows
     counts = Counter(WORLD.source(rows))
     assert sum(counts.values()) == far
@@ -148,25 +150,18 @@ def test_near_rows_are_not_drawn_a_second_time_as_far_ones() -> None:
     assert sorted(drawn.rows.tolist()) == sorted(WORLD.rows.tolist())
 
 
-def test_what_is_excluded_never_comes() -> None:
-    gone = WORLD.rows[::3]
-    hidden = np.zeros(len(WORLD.rows), dtype=bool)
-    hidden[1::3] = True
-    chunk = Chunk(WORLD.rows, WORLD.features, WORLD.sources.tolist(), hidden)
-    options = {"exclude": ["big", "no such source"], "exclude_rows": gone}
-    left = {
-        row
-        for row, source in zip(WORLD.rows[2::3].tolist(), WORLD.sources[2::3], strict=True)
-        if source != "big"
-    }
+def test_excluded_sources_never_come() -> None:
+    chunk = Chunk(WORLD.rows, WORLD.features, WORLD.sources.tolist())
+    left = {*WORLD.rows[WORLD.sources != "big"].tolist()}
+    options: dict[str, list[str]] = {"exclude": ["big", "no such source"]}
     with pytest.warns(DataWarning, match=f"The pool has {len(left)} rows that may be drawn"):
-        drawn = draw([chunk], WORLD.known, near=100, far=1000, **options)  # type: ignore[arg-type]
+        drawn = draw([chunk], WORLD.known, near=100, far=1000, **options)
     assert {*drawn.rows.tolist()} == left
-    few = draw([chunk], WORLD.known, near=20, far=20, **options)  # type: ignore[arg-type]
+    few = draw([chunk], WORLD.known, near=20, far=20, **options)
     assert {*few.rows.tolist()} < left
 
 
-def test_shortage_is_told_and_all_there_is_comes() -> None:
+def test_all_rows_are_drawn_with_a_warning_if_there_are_too_few() -> None:
     chunk = Chunk(np.arange(7), np.eye(7), ["a"] * 7)
     with pytest.warns(DataWarning, match="7 rows that may be drawn, 5 fewer than were asked"):
         drawn = draw([chunk], np.eye(7)[:2], near=4, far=8)
@@ -217,7 +212,7 @@ def test_length_of_embeddings_does_not_matter() -> None:
         (Chunk(np.zeros(2, np.int64), np.ones((2, D)), ["a", "b"]), "came twice"),
     ],
 )
-def test_pool_that_does_not_fit_together_is_refused(chunk: Chunk, message: str) -> None:
+def test_chunk_that_does_not_fit_is_refused(chunk: Chunk, message: str) -> None:
     with pytest.raises(InvalidDataError, match=message):
         draw([chunk], WORLD.known, near=2, far=0)
 
@@ -225,19 +220,18 @@ def test_pool_that_does_not_fit_together_is_refused(chunk: Chunk, message: str) 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"near": -1}, "'near' parameter must be a whole number from 0 up. Got -1"),
-        ({"far": 1.5}, "'far' parameter must be a whole number"),
-        ({"seed": None}, "'seed' parameter"),
-        ({"known": None}, "'known' parameter must be embeddings .* Got None"),
-        ({"known": np.ones(3)}, "'known' parameter must be embeddings"),
-        ({"known": np.empty((0, D))}, "'known' parameter must be embeddings"),
-        ({"known": [["a"]]}, "'known' parameter must be embeddings"),
-        ({"exclude": "big"}, "'exclude' parameter must be a list"),
-        ({"exclude": [3]}, "'exclude' parameter must be a list"),
-        ({"exclude_rows": ["x"]}, "'exclude_rows' parameter must be whole numbers"),
+        ({"near": -1}, "Invalid `near`: must be a whole number from 0 up, got -1"),
+        ({"far": 1.5}, "Invalid `far`: must be a whole number"),
+        ({"seed": None}, "Invalid `seed`"),
+        ({"known": None}, "Invalid `known`: must be embeddings .* got None"),
+        ({"known": np.ones(3)}, "Invalid `known`: must be embeddings"),
+        ({"known": np.empty((0, D))}, "Invalid `known`: must be embeddings"),
+        ({"known": [["a"]]}, "Invalid `known`: must be embeddings"),
+        ({"exclude": "big"}, "Invalid `exclude`: must be a list"),
+        ({"exclude": [3]}, "Invalid `exclude`: must be a list"),
     ],
 )
-def test_parameter_that_cannot_be_used_is_named(options: dict[str, object], message: str) -> None:
+def test_invalid_parameter_is_named(options: dict[str, object], message: str) -> None:
     given = {"known": WORLD.known, "near": 1, "far": 1, **options}
     with pytest.raises(InvalidParameterError, match=message):
         draw(WORLD.chunks(), **given)  # type: ignore[arg-type]
@@ -255,8 +249,8 @@ def test_shares_make_up_the_number(n: int, parts: tuple[int, int, int]) -> None:
     assert all(k == 0 for k, s in zip(counts, given, strict=True) if s == 0)
 
 
-def test_shares_are_given_out_by_the_largest_remainder() -> None:
-    assert shares(10) == Counts(near=5, far=4, synthetic=1)
+def test_shares_are_rounded_by_the_largest_remainder() -> None:
+    assert shares(10) == KindCounts(near=5, far=4, synthetic=1)
     assert shares(11, 0.5, 0.3, 0.2) == (6, 3, 2)
     assert shares(0) == (0, 0, 0)
 
@@ -264,13 +258,64 @@ def test_shares_are_given_out_by_the_largest_remainder() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n": -1}, "'n' parameter"),
-        ({"near": 1.2}, "'near' parameter must be a share from 0 to 1. Got 1.2"),
-        ({"far": float("nan")}, "'far' parameter"),
-        ({"synthetic": True}, "'synthetic' parameter"),
-        ({"near": 0.2}, "must add up to 1. Got 0.2"),
+        ({"n": -1}, "Invalid `n`"),
+        ({"near": 1.2}, "Invalid `near`: must be a share from 0 to 1, got 1.2"),
+        ({"far": float("nan")}, "Invalid `far`"),
+        ({"synthetic": True}, "Invalid `synthetic`"),
+        ({"near": 0.2}, "must add up to 1, got 0.2"),
     ],
 )
-def test_share_that_cannot_be_is_named(options: dict[str, object], message: str) -> None:
+def test_invalid_share_is_named(options: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidParameterError, match=message):
         shares(**{"n": 10, **options})  # type: ignore[arg-type]
+
+
+# samples of a pool
+
+
+def test_a_sample_has_the_shares_asked_for(pool: Pool) -> None:
+    known = pool.features([3])["last"]
+    sample = pool.sample(10, known, near=0.5, far=0.4, synthetic=0.1)
+    assert sample.counts == {"near": 5, "far": 4, "synthetic": 1}
+    assert len(sample) == len(sample.images()) == len(sample.arrays()) == 10
+    assert len({*sample.rows.tolist()}) == 9
+    assert sample.images()[-1].size == (224, 224)
+
+
+def test_known_images_may_be_given_as_they_are(pool: Pool, bag: SimpleNamespace) -> None:
+    sample = pool.sample(1, [bag.picture(3)], near=1.0, far=0.0, synthetic=0.0)
+    assert sample.rows.tolist() == [3]
+
+
+def test_far_ones_are_uniform_by_source(pool: Pool) -> None:
+    sample = pool.sample(10, near=0.0, far=1.0, synthetic=0.0)
+    assert Counter(r.source for r in pool.records(sample.rows)) == {"left": 5, "right": 5}
+    only = pool.sample(5, near=0.0, far=1.0, synthetic=0.0, exclude=["left"])
+    assert {r.source for r in pool.records(only.rows)} == {"right"}
+
+
+def test_the_nearest_is_drawn_unless_it_is_in_quarantine(pool: Pool) -> None:
+    known = pool.features([3])["last"]
+    assert 3 in pool.sample(2, known, near=1.0, far=0.0, synthetic=0.0).rows
+    pool.quarantine([3], "looks like a cat")
+    assert 3 not in pool.sample(29, known, near=1.0, far=0.0, synthetic=0.0).rows
+
+
+def test_the_same_seed_draws_the_same(pool: Pool) -> None:
+    first, again, other = (pool.sample(12, seed=seed) for seed in (1, 1, 2))
+    assert first.rows.tolist() == again.rows.tolist()
+    assert np.array_equal(first.synthetic, again.synthetic)
+    assert first.rows.tolist() != other.rows.tolist()
+
+
+def test_small_pool_gives_all_it_has_with_a_warning(pool: Pool) -> None:
+    with pytest.warns(DataWarning, match="fewer than were asked for"):
+        sample = pool.sample(50, near=0.0, far=1.0, synthetic=0.0)
+    assert (len(sample), sample.missing) == (30, 20)
+
+
+def test_near_ones_need_known_images_and_shares_add_up(pool: Pool) -> None:
+    with pytest.raises(InvalidParameterError, match="Invalid `known`"):
+        pool.sample(10, near=0.5, far=0.5)
+    with pytest.raises(InvalidParameterError, match="add up to 1"):
+        pool.sample(10, far=0.5)

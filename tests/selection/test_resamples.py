@@ -30,7 +30,7 @@ def test_groups_are_drawn_whole() -> None:
     assert (by_image == 9.0).all()
 
 
-def test_the_same_images_lay_the_thresholds_of_all_strategies() -> None:
+def test_thresholds_of_all_strategies_come_from_the_same_images() -> None:
     known = np.arange(120) % 3 > 0
     scores = np.random.default_rng(1).normal(size=120)
     resamples = Resamples(known, None, seed=0)
@@ -38,7 +38,7 @@ def test_the_same_images_lay_the_thresholds_of_all_strategies() -> None:
     np.testing.assert_allclose(other, 10.0 * one + 3.0)
 
 
-def test_only_the_images_that_lie_in_the_scenario_lay_its_threshold() -> None:
+def test_only_images_of_the_scenario_calibrate_its_threshold() -> None:
     known = np.ones(60, dtype=bool)
     scores = np.arange(60.0)
     inside = scores < 30

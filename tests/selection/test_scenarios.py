@@ -1,13 +1,14 @@
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 
 from outgroup._component import OTHER, UNSEEN
+from outgroup.label_schema import LabelSchema, label_targets
 from outgroup.selection import select_strategy
-from outgroup.selection.scenarios import MAX_SETS, scenarios
-from outgroup.selection.thinning import thinned
+from outgroup.selection.scenarios import MAX_SETS, scenarios, thinned
 from outgroup.selection.unknowns import LEFT_OUT, NEGATIVES, SYNTHETIC
 from outgroup.training_set import TrainingSet
 
@@ -100,7 +101,7 @@ def test_groups_stay_together_and_are_counted_as_one() -> None:
     for scenario in scenarios(data, 3, seed=0):
         folds = scenario.rows.folds.reshape(-1, 2)
         np.testing.assert_array_equal(folds[:, 0], folds[:, 1])
-        known = scenario.known(np.zeros(len(scenario.rows.y)))
+        known = scenario.known(np.zeros((len(scenario.rows.y), 1)))
         assert known.n == scenario.rows.known.sum() // 2
 
 
@@ -121,3 +122,85 @@ def test_thinning_takes_no_small_class_apart() -> None:
     data = TrainingSet.from_labels({"last": np.eye(1020, 2)}, ["rare"] * 20 + ["common"] * 1000)
     fewer = thinned(data, 100, seed=0)
     assert int((fewer.y == fewer.classes.index("rare")).sum()) == 20
+
+
+def labelled(Y: np.ndarray, names: str = "abc", **more: Any) -> TrainingSet:
+    X = np.arange(len(Y), dtype=np.float64)[:, np.newaxis] + np.zeros(3)
+    return TrainingSet({"last": X}, label_targets(Y), LabelSchema.multi_label(names), **more)
+
+
+COMBINATIONS = np.array(
+    [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0, 1, 1], [0, 0, 0], [-1, 1, 0], [1, -1, 0]]
+)
+
+
+def test_images_with_a_left_out_label_are_not_learned_from() -> None:
+    data = labelled(np.tile(COMBINATIONS, (4, 1)))
+    first, *others = scenarios(data, 3, seed=0)
+    np.testing.assert_array_equal(first.rows.targets, data.targets)
+    np.testing.assert_array_equal(first.asked, np.flatnonzero((data.targets == OTHER).all(axis=1)))
+    assert [scenario.name for scenario in others] == ["without a", "without b", "without c"]
+    for k, scenario in enumerate(others):
+        has = data.targets[:, k] == 0
+        kept = [j for j in range(3) if j != k]
+        assert scenario.rows.targets.shape == (len(data.targets), 2)
+        assert (scenario.rows.targets[has] == UNSEEN).all()
+        np.testing.assert_array_equal(scenario.rows.targets[~has], data.targets[~has][:, kept])
+
+
+def test_images_of_left_out_labels_alone_are_the_unknown_ones() -> None:
+    data = labelled(np.tile(COMBINATIONS, (4, 1)))
+    _, *others = scenarios(data, 3, seed=0)
+    for k, scenario in enumerate(others):
+        kept = [j for j in range(3) if j != k]
+        alone = (data.targets[:, k] == 0) & ~(data.targets[:, kept] == 0).any(axis=1)
+        np.testing.assert_array_equal(scenario.asked, np.flatnonzero(alone))
+        assert set(scenario.unknowns.kind) == {LEFT_OUT}
+        assert set(scenario.unknowns.source) == {"abc"[k]}
+        assert len(set(scenario.unknowns.block)) == 1
+        known = scenario.known(np.zeros((len(data.targets), 2)), 1)
+        assert known.n == (scenario.rows.targets[:, 1] == 0).sum()
+
+
+def test_many_labels_are_left_out_in_sets_and_combinations_of_a_set_are_a_source() -> None:
+    Y = np.vstack([np.eye(12, dtype=np.int64)] * 3)
+    both = np.zeros((66, 12), dtype=np.int64)
+    for row, pair in enumerate(combinations(range(12), 2)):
+        both[row, pair] = 1
+    data = labelled(np.vstack([Y, both]), "abcdefghijkl")
+    _, *others = scenarios(data, 3, seed=0)
+    assert len(others) == MAX_SETS
+    for scenario in others:
+        left_out = scenario.name.removeprefix("without ").split(", ")
+        pairs = {f"{i}|{j}" for i in left_out for j in left_out if i < j}
+        assert set(scenario.unknowns.source) == {*left_out, *pairs}
+
+
+def test_labels_are_not_left_out_where_too_little_would_remain() -> None:
+    rows = {
+        "never alone": [[1, 1, 0], [1, 1, 1], [0, 0, 1], [0, 1, 1]],  # the first label
+        "nothing without": [[1, 0, 0], [0, 1, 1], [0, 1, 1], [0, 0, 1]],
+    }
+    for four in rows.values():
+        data = labelled(np.tile(np.array(four), (4, 1)))
+        for scenario in list(scenarios(data, 3, seed=0))[1:]:
+            assert len(scenario.asked)
+            targets = scenario.rows.targets
+            assert ((targets == 0).sum(axis=0) > 1).all()
+            assert ((targets == OTHER).sum(axis=0) > 1).all()
+    names = [
+        s.name for s in scenarios(labelled(np.tile(np.array(rows["never alone"]), (4, 1))), 3, 0)
+    ]
+    assert "without a" not in names
+    two = labelled(np.tile([[1, 0], [0, 1], [0, 0]], (4, 1)), "ab")
+    assert len(list(scenarios(two, 3, seed=0))) == 1
+
+
+def test_thinning_keeps_rare_labels() -> None:
+    Y = np.zeros((1000, 3), dtype=np.int64)
+    Y[:900, 0] = 1
+    Y[:20, 1] = 1
+    Y[500:, 2] = 1
+    fewer = thinned(labelled(Y), 200, seed=0)
+    assert (fewer.targets[:, 1] == 0).sum() == 20
+    assert len(fewer.targets) < 300

@@ -8,7 +8,7 @@ import pytest
 from outgroup.calibration import Budget, HeldOut, choose_threshold, expected_threshold
 from outgroup.errors import InfeasibleTargetError
 from outgroup.selection import TradeOff, compare_strategies, select_strategy, share_of
-from outgroup.selection.trade_off import SHARES
+from outgroup.selection.results import SHARES
 from outgroup.training_set import TrainingSet
 
 
@@ -20,7 +20,7 @@ def world(n: int, spread: float = 1.0, **more: Any) -> TrainingSet:
 
 
 @pytest.mark.parametrize("share", SHARES)
-def test_the_bound_that_is_named_lays_the_threshold_of_that_share(share: float) -> None:
+def test_the_guarantee_that_is_named_chooses_the_threshold_of_that_share(share: float) -> None:
     for n in (20, 60, 105, 312, 2500):
         row = TradeOff.made(share, n, accepted=0.0)
         if row is None:
@@ -28,8 +28,8 @@ def test_the_bound_that_is_named_lays_the_threshold_of_that_share(share: float) 
             continue
         known = HeldOut(np.arange(n))
         asked = choose_threshold(known, budget=Budget(max_known_rejected=row.at_most)).threshold
-        laid = expected_threshold(known, share)[0]
-        assert laid - 0.001 * n <= asked <= laid  # the bound is rounded up to three digits
+        expected = expected_threshold(known, share)[0]
+        assert expected - 0.001 * n <= asked <= expected  # the bound is rounded up to three digits
 
 
 def test_a_lower_threshold_accepts_less_and_the_asked_one_what_the_result_says() -> None:
@@ -43,7 +43,7 @@ def test_a_lower_threshold_accepts_less_and_the_asked_one_what_the_result_says()
         assert accepted[shares.index(compared.share)] == result.accepted
 
 
-def test_shares_that_few_images_can_not_lay_are_left_out() -> None:
+def test_shares_that_few_images_can_not_calibrate_are_left_out() -> None:
     compared = compare_strategies(world(n=10), ["softmax"])
     assert [row.known_rejected for row in compared.results[0].trade_off] == [0.05, 0.1, 0.2, 0.3]
 
@@ -66,19 +66,19 @@ def test_a_threshold_that_is_part_of_the_strategy_has_no_others() -> None:
     assert compared.results[1].trade_off
 
 
-def test_strategies_are_compared_at_the_share_that_a_promise_leaves() -> None:
+def test_strategies_are_compared_at_the_share_that_a_guarantee_leaves() -> None:
     data = world(n=40)
     assert share_of(None, data) == share_of(Budget(), data) == 0.05
-    # of 160 images 11 may lie above a threshold that promises at most 11.3 %: 12 would be 11.9
+    # of 160 images 11 may lie above a threshold that guarantees at most 11.3 %: 12 would be 11.9
     assert share_of(Budget(max_known_rejected=0.113), data) == 12 / 161
     _, compared, _ = select_strategy("auto", data, Budget(max_known_rejected=0.113))
     assert compared is not None
     assert compared.share == 12 / 161
 
 
-def test_a_promise_that_needs_more_images_is_refused_before_anything_is_compared() -> None:
+def test_a_guarantee_that_needs_more_images_is_refused_before_anything_is_compared() -> None:
     told: list[float] = []
-    with pytest.raises(InfeasibleTargetError, match="takes at least 299"):
+    with pytest.raises(InfeasibleTargetError, match="at least 299"):
         select_strategy("auto", world(n=40), Budget(max_known_rejected=0.01), progress=told.append)
     assert told == []
 

@@ -74,13 +74,13 @@ MANY = unknowns((NEGATIVES, "pool", FOLDERS, 50))
 FEW = unknowns(*((LEFT_OUT, c, [c], 50) for c in "abc"))
 
 
-def test_the_best_is_taken_where_it_is_clearly_better() -> None:
+def test_the_best_is_chosen_where_it_is_clearly_better() -> None:
     bad = share_of_each(MANY, dict.fromkeys(FOLDERS, 0.4))
     good = share_of_each(MANY, dict.fromkeys(FOLDERS, 0.1))
     assert choose([bad, good], MANY) == choose([bad, good], MANY, default=0) == 1
 
 
-def test_of_equals_the_simpler_is_taken() -> None:
+def test_of_equals_the_simpler_is_chosen() -> None:
     same = share_of_each(MANY, dict.fromkeys(FOLDERS, 0.1))
     assert choose([same, same, same], MANY, default=2) == 0
 
@@ -94,7 +94,7 @@ def test_a_difference_too_small_to_matter_is_none(share: float, taken: int) -> N
     assert choose([almost, good], every, default=1) == taken
 
 
-def test_where_little_is_shown_the_default_stays() -> None:
+def test_where_little_is_shown_the_default_is_kept() -> None:
     """Three classes that disagree say nothing: neither the luckier nor the simpler is taken."""
     default = share_of_each(FEW, {"a": 0.1, "b": 0.2, "c": 0.0})
     luckier = share_of_each(FEW, {"a": 0.0, "b": 0.0, "c": 0.2})
@@ -130,7 +130,7 @@ def test_few_images_that_are_answered_alike_show_nothing() -> None:
     assert choose([alike, alike], many, default=1) == 0
 
 
-def test_what_is_better_by_the_luck_of_the_threshold_is_not_better() -> None:
+def test_what_is_better_by_a_lucky_threshold_is_not_better() -> None:
     """The threshold of the one accepts nothing, or by other known images four unknowns in ten."""
     many = unknowns(*((LEFT_OUT, c, [c], 50) for c in "abcdefgh"))
     default = np.tile(share_of_each(many, dict.fromkeys("abcdefgh", 0.3))[:, np.newaxis], 64)

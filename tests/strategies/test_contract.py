@@ -12,14 +12,15 @@ from outgroup.evaluation import auroc, auroc_interval
 from outgroup.heads import HEADS
 from outgroup.strategies import STRATEGIES, FoldedRows, HeadStrategy, Strategy, head_input
 
-NAMES = STRATEGIES.names()
+#: Those that learn from embeddings, or read the logits of a backbone.
+NAMES = [name for name, cls in STRATEGIES if {*cls.needs_layers} <= {"last", "logits"}]
 LEARNING = [name for name, cls in STRATEGIES if cls.uses_others]
 HEADED = [name for name, cls in STRATEGIES if issubclass(cls, HeadStrategy)]
-CLOSED = [name for name, cls in STRATEGIES if not cls.uses_others]
+CLOSED = [name for name in NAMES if name not in LEARNING]
 
 
 def layers_of(X: np.ndarray) -> dict[str, np.ndarray]:
-    """What a backbone gives whose own answers are as good as its embeddings."""
+    """Layers of a backbone whose logits are as good as its embeddings."""
     return {"last": X, "logits": X}
 
 
@@ -62,8 +63,8 @@ def test_cross_fit_then_fit_then_score(name: str) -> None:
         assert auroc(other_score[known], other_score[~known]) > 0.85  # higher = more other
 
 
-@pytest.mark.parametrize("name", [n for n, cls in STRATEGIES if not cls.needs_others])
-def test_what_does_not_need_negatives_does_without(name: str) -> None:
+@pytest.mark.parametrize("name", [n for n in NAMES if not STRATEGIES.get(n).needs_others])
+def test_strategies_that_do_not_need_negatives_do_without(name: str) -> None:
     features, y = world(others=0)
     strategy = STRATEGIES.get(name)()
     held_out = strategy.cross_fit(FoldedRows(features, y, folds_of(y)))
@@ -71,12 +72,12 @@ def test_what_does_not_need_negatives_does_without(name: str) -> None:
     assert held_out.class_scores.shape == scored.class_scores.shape == (len(y), 3)
 
 
-def test_what_needs_negatives_also_uses_them() -> None:
+def test_strategies_that_need_negatives_use_them() -> None:
     assert all(cls.uses_others for _, cls in STRATEGIES if cls.needs_others)
 
 
 @pytest.mark.parametrize("name", CLOSED)
-def test_what_does_not_use_negatives_scores_alike_with_and_without_them(name: str) -> None:
+def test_strategies_that_do_not_use_negatives_score_alike_with_and_without_them(name: str) -> None:
     having, without = fitted(name, y_others=True), fitted(name, y_others=False)
     rows = world(seed=1)[0]
     # the folds differ, and with them what is tuned, so the order is compared and not the values
@@ -206,7 +207,7 @@ def test_heads_read_every_layer(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_it_is_is_said(name: str) -> None:
+def test_each_has_a_summary_and_a_reference(name: str) -> None:
     cls = STRATEGIES.get(name)
     assert cls.name == name
     assert cls.summary

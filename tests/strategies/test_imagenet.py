@@ -20,7 +20,7 @@ def answers(y: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
     return {"last": rng.normal(size=(len(y), 3)), "logits": logits}
 
 
-def test_named_columns_are_added_up_and_everything_else_is_what_is_left() -> None:
+def test_probabilities_of_the_named_columns_are_added_and_the_rest_is_other() -> None:
     strategy = ImageNet([[0, 1], [2]], 4)
     scores = strategy.score({"logits": np.log(P) + 7.0})
     np.testing.assert_allclose(scores.class_scores, [[0.7, 0.1], [0.1, 0.8]])
@@ -39,7 +39,7 @@ def test_named_columns_learn_nothing_from_images() -> None:
     assert not strategy.learns
 
 
-def test_it_learns_from_a_handful_which_answers_are_whose() -> None:
+def test_it_learns_from_a_few_images_which_columns_mean_which_class() -> None:
     few, many = np.repeat([0, 1], 4), np.repeat([0, 1, -1], 200)
     strategy, features = ImageNet(), answers(few)
     strategy.cross_fit(FoldedRows(features, few, np.arange(8) % 4))
@@ -63,14 +63,16 @@ def test_it_learns_from_a_handful_which_answers_are_whose() -> None:
         ([[0]], None),
     ],
 )
-def test_columns_that_can_not_be_meant_are_refused(
+def test_columns_that_do_not_fit_the_logits_are_refused(
     columns: list[list[int]], n_answers: int | None
 ) -> None:
-    with pytest.raises(InvalidParameterError, match="'columns' parameter must name different"):
+    with pytest.raises(
+        InvalidParameterError, match="Invalid `columns`: must name different columns"
+    ):
         ImageNet(columns, n_answers)
 
 
-def test_a_backbone_without_answers_is_refused() -> None:
+def test_a_backbone_without_logits_is_refused() -> None:
     data = TrainingSet.from_labels({"last": np.eye(4)}, ["a", "a", "b", "b"])
-    with pytest.raises(InvalidParameterError, match=r"'logits'\. Got only 'last'\. Take a backb"):
+    with pytest.raises(InvalidParameterError, match=r"'logits', got only 'last'\. Take a backb"):
         fit_model(data, ImageNet())

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from outgroup.detectors.answer_odds import AnswerOdds, learned_shares, odds
+from outgroup.detectors.answers import AnswerOdds, learned_shares, odds
 from outgroup.evaluation import auroc
 from outgroup.strategies import FoldedRows
-from outgroup.strategies.blend import Blend
-from outgroup.strategies.one_class import OneClass
+from outgroup.strategies.blend import Blend, OneClass
 
 RNG = np.random.default_rng(0)
 N = 200
@@ -14,7 +13,7 @@ FOLDS = np.arange(2 * N) % 5
 
 
 def images(kind: str, n: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Embeddings of cats and of dogs are alike; the answers of the backbone are not."""
+    """Embeddings of cats and of dogs are alike; the logits of the backbone are not."""
     rng = np.random.default_rng([seed, *map(ord, kind)])
     last, logits = rng.normal(size=(n, 20)), rng.normal(size=(n, 12))
     last[:, 0] += {"cat": 8, "dog": 8, "car": -8}[kind]
@@ -37,7 +36,9 @@ def fitted(others: bool, layers: tuple[str, ...] = ("last", "logits")) -> OneCla
 
 
 @pytest.mark.parametrize("others", [True, False])
-def test_answers_tell_what_neither_distance_nor_negatives_can(others: bool) -> None:
+def test_logits_of_the_backbone_tell_apart_what_neither_distance_nor_negatives_can(
+    others: bool,
+) -> None:
     new = images("cat", 300, seed=1), images("dog", 300, seed=1), images("car", 300, seed=1)
     cats, dogs, cars = (fitted(others).score(rows).other_score for rows in new)
     assert auroc(cats, dogs) > 0.97
@@ -48,7 +49,7 @@ def test_answers_tell_what_neither_distance_nor_negatives_can(others: bool) -> N
     assert auroc(cats, cars) > 0.99
 
 
-def test_with_negatives_the_probability_is_the_head_s() -> None:
+def test_with_negatives_the_probability_is_that_of_the_head() -> None:
     strategy = fitted(others=True)
     cats, cars = (strategy.score(images(kind, 300, seed=1)) for kind in ("cat", "car"))
     assert np.median(cats.class_scores) > 0.9
@@ -67,7 +68,7 @@ def test_alone_the_probability_is_the_share_of_the_class_that_looks_more_other()
 
 
 @pytest.mark.parametrize("strategy", [OneClass, Blend])
-def test_a_head_that_has_nothing_to_tell_apart_has_no_say(
+def test_a_head_that_has_nothing_to_tell_apart_does_not_count(
     strategy: type[Blend],
 ) -> None:
     features, folds = {"last": images("cat", N)["last"]}, FOLDS[:N]

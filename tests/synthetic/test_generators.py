@@ -1,4 +1,4 @@
-"""What holds for every generator of synthetic negatives, whoever adds one."""
+"""What holds for every registered generator of synthetic negatives."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def drawn(name: str, n: int, size: int = 32, seed: int = 0) -> np.ndarray:
     return generator.draw(n, size, seed=seed, images=KNOWN if generator.needs_images else None)
 
 
-def test_there_are_those_that_need_images_and_those_that_do_not() -> None:
+def test_some_generators_need_images_and_some_do_not() -> None:
     assert NAMES == ["gradients", "inverted-crops", "noise", "shuffled-patches", "squares"]
     assert made_from_nothing() == ["gradients", "noise", "squares"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [2, 3, 7, 32, 37])
-def test_images_have_the_size_that_was_asked_for(name: str, size: int) -> None:
+def test_images_have_the_requested_size(name: str, size: int) -> None:
     for n in (0, 1, 19):
         images = drawn(name, n, size)
         assert images.shape == (n, size, size, 3)
@@ -40,7 +40,7 @@ def test_first_images_are_the_same_for_any_number(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_seed_and_place_decide_what_is_drawn(name: str) -> None:
+def test_every_image_and_every_seed_differs(name: str) -> None:
     images = drawn(name, 20)
     assert len(np.unique(images.reshape(20, -1), axis=0)) == 20
     assert not any((a == b).all() for a, b in zip(images, drawn(name, 20, seed=1), strict=True))
@@ -58,29 +58,29 @@ def test_images_use_the_whole_range_of_values(name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n": -1}, "'n' parameter must be a whole number from 0 up. Got -1"),
-        ({"n": True}, "'n' parameter must be a whole number"),
-        ({"n": 1, "size": 0}, "'size' parameter must be a whole number from"),
-        ({"n": 1, "seed": -1}, "'seed' parameter must be a whole number from 0 up"),
+        ({"n": -1}, "Invalid `n`: must be a whole number from 0 up, got -1"),
+        ({"n": True}, "Invalid `n`: must be a whole number"),
+        ({"n": 1, "size": 0}, "Invalid `size`: must be a whole number from"),
+        ({"n": 1, "seed": -1}, "Invalid `seed`: must be a whole number from 0 up"),
     ],
 )
-def test_number_out_of_range_is_named(name: str, options: dict[str, int], message: str) -> None:
+def test_a_number_out_of_range_is_refused(name: str, options: dict[str, int], message: str) -> None:
     generator = GENERATORS.get(name)()
     with pytest.raises(InvalidParameterError, match=message):
         generator.draw(**options, images=KNOWN)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", sorted({*NAMES} - {*made_from_nothing()}))
-def test_what_is_no_array_of_images_is_refused(name: str) -> None:
+def test_invalid_images_are_refused(name: str) -> None:
     generator = GENERATORS.get(name)()
     for images, message in (
-        (None, "must be an array of uint8 of shape .* Got None"),
-        (KNOWN / 255, "Got float64"),
-        (KNOWN[0], "Got uint8"),
-        (KNOWN[..., :1], "must hold colour images"),
+        (None, "must be an array of uint8 of shape .* got None"),
+        (KNOWN / 255, "got float64"),
+        (KNOWN[0], "got uint8"),
+        (KNOWN[..., :1], "must be colour images"),
         (KNOWN[:, :30], "of 32 pixels a side or more"),
     ):
-        with pytest.raises(InvalidParameterError, match=f"'images' parameter.*{message}"):
+        with pytest.raises(InvalidParameterError, match=f"Invalid `images`: .*{message}"):
             generator.draw(1, 32, images=images)  # type: ignore[arg-type]
     with pytest.raises(InvalidDataError, match="no images"):
         generator.draw(1, 32, images=KNOWN[:0])
@@ -102,11 +102,13 @@ def test_kinds_take_turns() -> None:
     assert draw(0, 32)[0].shape == (0, 32, 32, 3)
 
 
-def test_kinds_have_to_be_names() -> None:
-    with pytest.raises(InvalidParameterError, match=r"'generator' .* Did you mean 'squares'"):
+def test_kinds_must_be_names() -> None:
+    with pytest.raises(
+        InvalidParameterError, match=r"Invalid `generator`: .* Did you mean 'squares'"
+    ):
         draw(1, kinds=["square"])
     for kinds in ("squares", []):
-        with pytest.raises(InvalidParameterError, match="'kinds' parameter must be a list"):
+        with pytest.raises(InvalidParameterError, match="Invalid `kinds`: must be a list"):
             draw(1, kinds=kinds)
-    with pytest.raises(InvalidParameterError, match="'images' parameter"):
+    with pytest.raises(InvalidParameterError, match="Invalid `images`"):
         draw(1, kinds=["inverted-crops"])

@@ -7,9 +7,7 @@ may not be larger than its part of the file, memory is bounded by the size of th
 from __future__ import annotations
 
 import io
-import os
 import stat
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +18,6 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from outgroup.artifact.contents import FORMAT, MANIFEST
 from outgroup.errors import ModelFileError, OutgroupError
 
 #: Above any model of this format; a file is read whole.
@@ -46,30 +43,9 @@ def zipped(parts: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write to a temporary name beside `path` and rename, so that no half file is ever there."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # mkstemp makes it private; a model is no secret
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 @contextmanager
-def told_of(path: Path) -> Iterator[None]:
-    """Let whatever goes wrong with a model file be a `ModelFileError` that names it."""
+def error_context(path: Path) -> Iterator[None]:
+    """Turn any error about a model file into a `ModelFileError` that names the file."""
     try:
         yield
     except FileNotFoundError:
@@ -88,35 +64,23 @@ def told_of(path: Path) -> Iterator[None]:
         ) from error
 
 
-def check_manifest(manifest: Any, newest: int) -> dict[str, Any]:
-    """Return a manifest of this format, and of a version up to the newest.
-
-    Raises
-    ------
-    ModelFileError
-        If it is of another.
-    """
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+def check_manifest(manifest: Any, kind: str, version: int) -> dict[str, Any]:
+    """Return a manifest of this format and version; any other is a `ModelFileError`."""
+    if not isinstance(manifest, dict) or manifest.get("format") != kind:
         raise ModelFileError("is no outgroup model: its manifest names another format.")
-    version = manifest["format_version"]
-    if type(version) is not int or version < 1:
-        raise ModelFileError(f"is damaged: format_version is {version!r}.")
-    if version > newest:
+    found = manifest["format_version"]
+    if type(found) is not int or found < 1:
+        raise ModelFileError(f"is damaged: format_version is {found!r}.")
+    if found != version:
         raise ModelFileError(
-            f"was written by a newer outgroup (format {version}; this one reads up to "
-            f"{newest}). Upgrade: pip install --upgrade outgroup"
+            f"was written by another version of outgroup (format {found}; this one reads "
+            f"{version}). Upgrade: pip install --upgrade outgroup, or train it again."
         )
     return manifest
 
 
-def read_zip(path: Path, names: Sequence[str]) -> dict[str, bytes]:
-    """Return the parts of a model file that there are.
-
-    Raises
-    ------
-    ModelFileError
-        If it is no file, too large, compressed, or has no manifest.
-    """
+def read_zip(path: Path, names: Sequence[str], manifest: str) -> dict[str, bytes]:
+    """Return those of the named parts that a model file has; it must have its manifest."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for a writer
         raise ModelFileError("is a folder or a device, no model file.")
@@ -124,8 +88,8 @@ def read_zip(path: Path, names: Sequence[str]) -> dict[str, bytes]:
         raise ModelFileError(f"has more than {MAX_BYTES:,} bytes, which no model has.")
     with zipfile.ZipFile(path) as archive:
         there = {info.filename for info in archive.infolist()}
-        if MANIFEST not in there:  # cut off behind its arrays, a model file looks like this too
-            raise ModelFileError(f"is damaged, or another zip archive: no {MANIFEST} in it.")
+        if manifest not in there:  # cut off behind its arrays, a model file looks like this too
+            raise ModelFileError(f"is damaged, or another zip archive: no {manifest} in it.")
         _refuse_bombs(archive, status.st_size)
         return {name: archive.read(name) for name in names if name in there}
 
@@ -154,13 +118,7 @@ def _read_npy(data: bytes, name: str) -> NDArray[Any]:
 
 
 def _refuse_bombs(archive: zipfile.ZipFile, size: int) -> None:
-    """Refuse members that are compressed, or that share bytes and so add up to more than is there.
-
-    Raises
-    ------
-    ModelFileError
-        If there is one.
-    """
+    """Refuse members that are compressed, or that overlap and so add up to more than there is."""
     total = 0
     for info in archive.infolist():
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:

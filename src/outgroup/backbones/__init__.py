@@ -1,16 +1,13 @@
 """Frozen networks that turn images into embeddings.
 
-A backbone is named by a spec: ``efficientnet-lite0`` is installed with outgroup, ``onnx:PATH`` is a
-file of your own, ``hf:OWNER/NAME`` an ONNX model on the Hugging Face hub. A new kind is one new
+A backbone is named by a spec: ``efficientnet-lite0`` is installed with outgroup, ``onnx:PATH`` is
+the user's own file, ``hf:OWNER/NAME`` an ONNX model on the Hugging Face hub. A new kind is one new
 module here with one class registered in `BACKBONES`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from outgroup.backbones.base import BACKBONES, Backbone, BackboneFamily
-from outgroup.backbones.cache_folder import cache_folder
+from outgroup.backbones.base import BACKBONES, Backbone, BackboneFamily, cache_folder
 from outgroup.backbones.onnx_backbone import OnnxBackbone
 from outgroup.errors import InvalidParameterError
 from outgroup.images import Preprocessing
@@ -19,23 +16,10 @@ __all__ = [
     "BACKBONES",
     "Backbone",
     "BackboneFamily",
-    "BackboneRow",
     "OnnxBackbone",
     "cache_folder",
     "get_backbone",
-    "list_backbones",
 ]
-
-
-@dataclass(frozen=True)
-class BackboneRow:
-    """One line of the list of what backbones there are."""
-
-    name: str
-    spec: str
-    summary: str
-    licence: str
-    source: str
 
 
 def get_backbone(
@@ -48,14 +32,10 @@ def get_backbone(
     spec : str
         "efficientnet-lite0", "onnx:PATH", "hf:OWNER/NAME" or "hf:OWNER/NAME@REVISION".
     preprocessing : Preprocessing, optional
-        For a network of your own: how images are resized and normalised. If not given it is read
+        For a network of the user: how images are resized and normalised. By default it is read
         from the ``preprocessor_config.json`` beside the network.
     output : str, optional
-        For a network of your own: the output that is the embedding, if the usual choice is wrong.
-
-    Returns
-    -------
-    Backbone
+        For a network of the user: the output that is the embedding, if the default is wrong.
 
     Raises
     ------
@@ -74,22 +54,7 @@ def get_backbone(
     """
     if not isinstance(spec, str):
         raise InvalidParameterError(
-            f"The 'backbone' parameter must be a spec such as 'efficientnet-lite0'. "
-            f"Got {spec!r} instead."
+            f"Invalid `backbone`: must be a spec such as 'efficientnet-lite0', got {spec!r}."
         )
     name, _, argument = spec.partition(":")
     return BACKBONES.get(name).load(argument, preprocessing=preprocessing, output=output)
-
-
-def list_backbones() -> list[BackboneRow]:
-    """Return what kinds of backbones there are, sorted by name.
-
-    Examples
-    --------
-    >>> [row.spec for row in list_backbones()]
-    ['efficientnet-lite0', 'hf:OWNER/NAME', 'onnx:PATH']
-    """
-    return [
-        BackboneRow(name, family.spec, family.summary, family.licence, family.source)
-        for name, family in BACKBONES
-    ]

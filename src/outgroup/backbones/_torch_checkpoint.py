@@ -1,10 +1,10 @@
-"""Read a torch checkpoint of the legacy (pre-zip) format without torch and without trust.
+"""Read a torch checkpoint of the legacy (pre-zip) format safely and without torch.
 
 The file is five pickles (magic number, protocol, system info, the state dict, the storages' keys)
 and then the storages: for each key an int64 count and the raw little-endian numbers. A pickle is a
-program, so three fences stand around it: only opcodes that such a checkpoint needs (no opcode that
-could reserve memory by itself), only four globals, of which none does more than keep a record, and
-the sizes claimed must add up to the file's before a byte of array memory is taken.
+program, so it is restricted: only opcodes that such a checkpoint needs (none that could reserve
+memory by itself), only four globals, none of which does more than make a record, and the sizes it
+claims must add up to the file's size before memory is taken for arrays.
 
 Source of the layout: ``torch/serialization.py``, ``_legacy_load`` (BSD-3-Clause).
 """
@@ -70,7 +70,7 @@ _GLOBALS: dict[tuple[str, str], Any] = {
 
 
 class _CheckpointUnpickler(pickle.Unpickler):
-    """Unpickles records of tensors; anything else is refused."""
+    """Unpickle records of tensors and refuse anything else."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
@@ -94,23 +94,23 @@ class _CheckpointUnpickler(pickle.Unpickler):
 
 def _size(value: object) -> int:
     if not isinstance(value, int) or not 0 <= value < 2**63:
-        raise pickle.UnpicklingError("a size that is not one")
+        raise pickle.UnpicklingError("an invalid size")
     return value
 
 
 def _sizes(values: object) -> tuple[int, ...]:
     if not isinstance(values, tuple):
-        raise pickle.UnpicklingError("a shape that is not one")
+        raise pickle.UnpicklingError("an invalid shape")
     return tuple(_size(value) for value in values)
 
 
 def _unpickle(file: io.BytesIO) -> tuple[Any, dict[str, _Storage]]:
-    """Read one pickle and leave `file` behind it."""
+    """Read one pickle and leave the position of `file` behind it."""
     start, limit = file.tell(), file.getbuffer().nbytes
     for opcode, argument, _ in pickletools.genops(file):
         if opcode.name not in _OPCODES:
             raise pickle.UnpicklingError(f"it uses the opcode {opcode.name}")
-        # The memo is an array as long as its highest index, whatever is put into it.
+        # The memo takes memory up to its highest index.
         if opcode.name == "LONG_BINPUT" and int(argument or 0) > limit:
             raise pickle.UnpicklingError("a memo larger than the file")
     file.seek(start)
@@ -121,7 +121,7 @@ def _unpickle(file: io.BytesIO) -> tuple[Any, dict[str, _Storage]]:
 def _array(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
     shape, strides = tensor.shape, tensor.strides
     if len(shape) != len(strides):
-        raise pickle.UnpicklingError("a shape and strides of unlike length")
+        raise pickle.UnpicklingError("a shape and strides of different lengths")
     last = tensor.offset + sum(max(n - 1, 0) * step for n, step in zip(shape, strides, strict=True))
     if last >= storage.size or math.prod(shape) > storage.size:
         raise pickle.UnpicklingError("a tensor larger than its storage")
@@ -137,7 +137,7 @@ def _read(data: bytes) -> dict[str, np.ndarray]:
     state, storages = _unpickle(file)
     keys, _ = _unpickle(file)
     if sorted(keys) != sorted(storages):
-        raise pickle.UnpicklingError("storages that no tensor uses, or the other way round")
+        raise pickle.UnpicklingError("its storages are not those that its tensors use")
     claimed = sum(_COUNT_BYTES + s.count * s.dtype.itemsize for s in storages.values())
     if claimed != len(data) - file.tell():
         raise pickle.UnpicklingError(
@@ -158,24 +158,10 @@ def _read(data: bytes) -> dict[str, np.ndarray]:
 
 
 def read_checkpoint(data: bytes) -> dict[str, np.ndarray]:
-    """Return the tensors of a legacy torch checkpoint by name.
+    """Return the tensors (float32 and int64) of a legacy torch checkpoint by name.
 
-    Parameters
-    ----------
-    data : bytes
-        The whole file.
-
-    Returns
-    -------
-    dict of str to ndarray
-        float32 and int64 arrays in the order of the file: read-only views of `data`, so that a
-        small file can't claim much memory by naming one storage many times.
-
-    Raises
-    ------
-    BackboneError
-        If the data is anything else than such a checkpoint: another format, other globals than
-        tensors need, sizes that don't fit the file, bytes missing or left over.
+    They are read-only views of `data`, so that a small file can't claim much memory by naming one
+    storage many times. Data that is no such checkpoint is a `BackboneError`.
     """
     try:
         return _read(data)

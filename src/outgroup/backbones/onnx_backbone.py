@@ -12,6 +12,7 @@ import numpy as np
 from outgroup.backbones.base import Backbone
 from outgroup.errors import BackboneError, InvalidParameterError
 from outgroup.images import Preprocessing
+from outgroup.onnx_graph import open_session
 
 
 class OnnxBackbone(Backbone):
@@ -20,17 +21,12 @@ class OnnxBackbone(Backbone):
     Parameters
     ----------
     graph : callable
-        Returns the serialised ONNX model that `Backbone.model_bytes` describes. It is called when
-        the first image comes, so that a backbone whose embeddings are all cached costs nothing.
+        Returns the serialised ONNX model that `Backbone.model_bytes` describes. It is called for
+        the first image, so that a backbone whose embeddings are all cached costs nothing.
     layers : mapping of str to int, optional
         Dimensions of the outputs; found by running one blank image if not given.
     name, digest, preprocessing, class_names, licence, source
         See `Backbone`.
-
-    Raises
-    ------
-    BackboneError
-        If `layers` is not given and the network can't be run.
     """
 
     def __init__(
@@ -57,7 +53,7 @@ class OnnxBackbone(Backbone):
         self.layers = self._probe() if layers is None else dict(layers)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what another process needs, which may not find a file that is here."""
+        """Return the state with the graph itself: another process may lack the file it is in."""
         graph = self._graph()
         return {**self.__dict__, "_graph": partial(bytes, graph), "_session": None, "_lock": None}
 
@@ -69,12 +65,12 @@ class OnnxBackbone(Backbone):
         size = self.preprocessing.crop
         if images.dtype != np.uint8 or images.shape[1:] != (size, size, 3):
             raise InvalidParameterError(
-                f"The 'images' parameter must be uint8 of shape (n, {size}, {size}, 3). "
-                f"Got {images.dtype} of shape {images.shape} instead."
+                f"Invalid `images`: must be uint8 of shape (n, {size}, {size}, 3), "
+                f"got {images.dtype} of shape {images.shape}."
             )
         session, names = self._open_session(), list(self.layers)
-        # One image a run: a row can then not depend on its neighbours. On a CPU it is as fast as a
-        # batch of any size, because the activations stay in the core's own memory.
+        # One image at a time: a row then depends on no other. On a CPU this is as fast as a batch,
+        # because the activations stay in the cache of the core.
         rows = [_run(session, names, images[i : i + 1]) for i in range(len(images))]
         if not rows:
             return {name: np.empty((0, dim), np.float32) for name, dim in self.layers.items()}
@@ -88,7 +84,13 @@ class OnnxBackbone(Backbone):
     def _open_session(self) -> Any:
         with self._lock:
             if self._session is None:
-                self._session = _create_session(self._graph())
+                graph = self._graph()
+                try:
+                    # one thread: callers compute one image on each core instead
+                    self._session = open_session(graph, threads=1)
+                except Exception as error:  # ONNX Runtime's exceptions share no base class
+                    message = f"ONNX Runtime can't open the network: {error}"
+                    raise BackboneError(message) from error
             return self._session
 
     def _probe(self) -> dict[str, int]:
@@ -103,21 +105,6 @@ class OnnxBackbone(Backbone):
                 f"{self.preprocessing.crop} pixels it gave {shapes}."
             )
         return {name: shape[1] for name, shape in shapes.items()}
-
-
-def _create_session(graph: bytes) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # Threads share the session and each computes an image of its own. That beats several threads
-    # on one image, leaves none to wait for another, and sums in one order on every machine.
-    options.intra_op_num_threads = 1
-    # Warnings about weights that a foreign exporter left unused are nobody's business: errors only.
-    options.log_severity_level = 3
-    try:
-        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions share no base class
-        raise BackboneError(f"ONNX Runtime can't open the network: {error}") from error
 
 
 def _run(session: Any, names: list[str], image: np.ndarray) -> list[np.ndarray]:

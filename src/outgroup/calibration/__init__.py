@@ -1,19 +1,16 @@
-"""Held-out scores and a budget in, a threshold and a certificate out.
-
-Nothing here sees an image or a model: other-scores (higher = more other) are all it takes.
-"""
+"""Calibration: held-out other-scores and a budget in, a threshold and a certificate out."""
 
 from outgroup.calibration.budget import Budget
-from outgroup.calibration.certificate import Certificate, Promise
-from outgroup.calibration.confidence_sequence import anytime_interval, anytime_upper_bound
+from outgroup.calibration.certificate import Certificate, Guarantee
 from outgroup.calibration.folds import assign_folds
 from outgroup.calibration.heldout import HeldOut
+from outgroup.calibration.sequential import anytime_interval, anytime_upper_bound
 from outgroup.calibration.threshold import (
     Calibration,
     choose_threshold,
-    describe_threshold,
     expected_share,
     expected_threshold,
+    guarantee_at,
     trade_off,
 )
 
@@ -21,14 +18,14 @@ __all__ = [
     "Budget",
     "Calibration",
     "Certificate",
+    "Guarantee",
     "HeldOut",
-    "Promise",
     "anytime_interval",
     "anytime_upper_bound",
     "assign_folds",
     "choose_threshold",
-    "describe_threshold",
     "expected_share",
     "expected_threshold",
+    "guarantee_at",
     "trade_off",
 ]

@@ -1,4 +1,4 @@
-"""What is promised, to whom, and on what evidence."""
+"""What a threshold guarantees, for which images, and on what evidence."""
 
 from __future__ import annotations
 
@@ -7,37 +7,32 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-#: What a threshold promises that no image has calibrated.
-UNCALIBRATED = (
-    "Nothing is promised: no image has calibrated the threshold. Some thirty of each class would."
-)
-
 
 @dataclass(frozen=True)
-class Promise:
-    """One bound on one population.
+class Guarantee:
+    """A bound on the share of one population to which an event happens.
 
     Parameters
     ----------
-    event : {"called other", "accepted"}
-        What happens to at most `bound` of the population.
+    event : str
+        What happens to at most `bound` of the population: "rejected" or "accepted".
     population : str
-        Which images the promise is about, as in "images like your known ones".
+        The images that the guarantee is about, such as "images like your known ones".
     bound : float
-        The promised share.
+        Upper bound of the share.
     k, n : int
         The event was seen in `k` of `n` held-out units.
     unit : {"images", "groups"}
-        What `n` counts: groups where images came in groups.
+        What `n` counts: groups if images came in groups.
     confidence : float
-        Probability, over repeated collections of such data, that the promise is true.
+        Probability, over repeated collections of such data, that the bound holds.
     asked : float or None
-        The share that had been asked for, or None if the bound is only reported.
+        The share that was asked for; None if the bound is only reported.
 
     Examples
     --------
-    >>> print(Promise("called other", "images like your known ones", 0.0482, 12, 400).sentence)
-    At most 4.9 % of images like your known ones are called other (95 % confidence, n = 400;
+    >>> print(Guarantee("rejected", "images like your known ones", 0.0482, 12, 400).sentence)
+    At most 4.9 % of images like your known ones are rejected (95 % confidence, n = 400;
     3 % expected).
     """
 
@@ -52,12 +47,12 @@ class Promise:
 
     @property
     def kept(self) -> bool:
-        """Whether the bound is within what was asked; True if nothing was asked."""
+        """Whether the bound is at most what was asked for, if anything was."""
         return self.asked is None or self.bound <= self.asked
 
     @property
     def sentence(self) -> str:
-        """The promise in plain words, with confidence, n, and the share that was seen."""
+        """The guarantee in words, with confidence, n, and the share that was seen."""
         n = f"n = {self.n}" if self.unit == "images" else f"n = {self.n} {self.unit}"
         return (
             f"At most {percent(self.bound, up=True)} of {self.population} are {self.event} "
@@ -67,68 +62,61 @@ class Promise:
 
 @dataclass(frozen=True)
 class Certificate:
-    """All that a threshold promises.
+    """Everything that a threshold guarantees.
 
     Parameters
     ----------
-    promises : tuple of Promise
+    guarantees : tuple of Guarantee
         One for each population.
     method : str
-        How the held-out scores came about: "out-of-fold", "held-out", or "none" if there are none.
+        Where the scores came from: "out-of-fold", "held-out", or "none" if there are none.
 
     Examples
     --------
     >>> Certificate((), "none").sentence
-    'Nothing is promised: no image has calibrated the threshold. Some thirty of each class would.'
+    'Nothing is guaranteed: the threshold is not calibrated. That takes about 30 images per class.'
     """
 
-    promises: tuple[Promise, ...]
+    guarantees: tuple[Guarantee, ...]
     method: str = "out-of-fold"
 
     @property
     def sentence(self) -> str:
-        """Every promise, and that there is no other."""
-        if not self.promises:
-            return UNCALIBRATED
-        said = " ".join(promise.sentence for promise in self.promises)
-        return f"{said} Nothing is promised for other images."
+        """All guarantees in words, and that there are no others."""
+        if not self.guarantees:
+            return (
+                "Nothing is guaranteed: the threshold is not calibrated. "
+                "That takes about 30 images per class."
+            )
+        said = " ".join(guarantee.sentence for guarantee in self.guarantees)
+        return f"{said} Nothing is guaranteed for other images."
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON-ready values; `from_dict` reads them back."""
+        """Return JSON values; `from_dict` reads them back."""
         return {
             "method": self.method,
-            "promises": [asdict(p) for p in self.promises],
+            "guarantees": [asdict(guarantee) for guarantee in self.guarantees],
             "sentence": self.sentence,
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Certificate:
-        """Build a certificate from what `to_dict` returned."""
-        return cls(tuple(Promise(**p) for p in data["promises"]), data["method"])
+        """Build a certificate from the result of `to_dict`."""
+        return cls(tuple(Guarantee(**given) for given in data["guarantees"]), data["method"])
 
 
 def percent(share: float, up: bool = False) -> str:
-    """Write a share for people, to a tenth of a percent and never rounded to 0 or 100 %.
+    """Write a share as text, to a tenth of a percent, and never rounded to 0 or 100 %.
 
-    Within one percent of either end two significant digits of the distance to it are kept.
+    Within one percent of either end, two significant digits of the distance to it are kept. With
+    `up` it is never less than the share, as "at most" requires.
 
-    Parameters
-    ----------
-    share : float
-        Between 0 and 1.
-    up : bool, default=False
-        Never write less than the share is, as a promise of "at most" must not.
-
-    Examples
-    --------
-    >>> percent(0.05), percent(0.0482), percent(0.00032), percent(0.99995), percent(1.0)
-    ('5 %', '4.8 %', '0.032 %', '99.995 %', '100 %')
-    >>> percent(0.0482, up=True), percent(0.05, up=True)
-    ('4.9 %', '5 %')
+    >>> percent(0.0482), percent(0.00032), percent(0.99995), percent(0.0482, up=True)
+    ('4.8 %', '0.032 %', '99.995 %', '4.9 %')
     """
     distance = min(share, 1.0 - share) * 100
     digits = 1 if distance >= 1 or distance <= 0 else 1 - math.floor(math.log10(distance))
     value = share * 100
-    if up:  # 1e-9 of a last digit is rounding: 5.000000000000001 is 5
+    if up:  # less than 1e-9 of the last digit is rounding: 5.000000000000001 is 5
         value = min(math.ceil(value * 10**digits - 1e-9) / 10**digits, 100.0)
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") + " %"

@@ -1,4 +1,4 @@
-"""A pool purged: what looks like the classes goes into quarantine until somebody has looked."""
+"""Purging a pool: images that look like a class are quarantined until somebody has checked them."""
 
 from __future__ import annotations
 
@@ -6,36 +6,29 @@ import csv
 import os
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from outgroup.classifier.learning import training_samples
-from outgroup.classifier.pool_images import loader
-from outgroup.classifier.training import prepare
+from outgroup.classifier.image_classifier import Labelled
+from outgroup.classifier.negatives import Negatives, loader
+from outgroup.classifier.prepare import gather, prepare
 from outgroup.contamination import Contamination, find_suspects
+from outgroup.data import LabelReader
 from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import InvalidDataError, InvalidParameterError
 from outgroup.pool import QUARANTINED, Pool
-from outgroup.pool.engines import Engine, get_engine
-
-#: Why an image is kept that somebody has looked at.
-LOOKED_AT = "looked at: none of the classes"
+from outgroup.pool.engine import Engine, get_engine
 
 
 class Purged(NamedTuple):
-    """What a purge came to.
+    """The result of a purge."""
 
-    `found` has all suspects, those first that are most like a class; their rows are those of the
-    pool. Of these `n_new` were not in quarantine before. `n_vouched` images were passed over,
-    because somebody has said that they are none of the classes.
-    """
-
-    found: Contamination
-    n_new: int
-    n_vouched: int
+    found: Contamination  #: suspects, those most like a class first; rows are the pool's
+    n_new: int  #: suspects that were not in quarantine before
+    n_released: int  #: images that were skipped: somebody has verified them
 
 
 class Answered(NamedTuple):
-    """What somebody said of suspects: so many show a class, and so many none of them."""
+    """Number of checked suspects that show a class, and that show none."""
 
     n_yes: int
     n_no: int
@@ -43,8 +36,8 @@ class Answered(NamedTuple):
 
 def purge(
     pool: Pool | str | os.PathLike[str],
-    data: Any,
-    other: Any = None,
+    data: Labelled,
+    other: Negatives | None = None,
     *,
     dry_run: bool = False,
     seed: int = 0,
@@ -52,11 +45,11 @@ def purge(
     cache: bool = True,
     progress: bool | None = None,
 ) -> Purged:
-    """Put images of a pool into quarantine that look like the known classes.
+    """Quarantine images of a pool that look like the known classes.
 
-    The pool is dealt into parts, and each is scored by models that have not learned from it,
-    together with its nearest known images; see `outgroup.contamination.find_suspects`. Nothing is
-    deleted, and what somebody has vouched for stays (see `answer`).
+    Each part of the pool is scored by models that have not learned from it, and compared with its
+    nearest known images; see `outgroup.contamination.find_suspects`. Nothing is deleted, and images
+    that somebody has verified stay (see `answer`).
 
     Parameters
     ----------
@@ -65,12 +58,12 @@ def purge(
     data : str, os.PathLike, DataFrame or Samples
         Images of the known classes, as for `ImageClassifier.fit`.
     other : folder, images, or a list of these, or None
-        Negatives that you vouch for, such as look-alikes; they tell how often an image of no class
-        is suspected.
+        Verified negatives, such as look-alikes; they show how often an image of no class is
+        suspected.
     dry_run : bool, default=False
-        Whether nothing is changed.
+        Whether to change nothing.
     seed : int, default=0
-        Seed of the parts that images are dealt into.
+        Seed of the split into parts.
     engine : str or Engine, default="local"
         What applies the models to the pool, as for `Pool.add`. The result is the same.
     cache : bool, default=True
@@ -96,16 +89,16 @@ def purge(
     embedder = Embedder(
         opened.network(), cache=EmbeddingCache() if cache else None, progress=progress
     )
-    given = training_samples(data, other)
-    known = prepare(given.samples, embedder.embed(given.samples.sources), given.collections).data
+    given = gather(LabelReader(), data, other)
+    known = prepare(given, embedder.embed(given.table.samples.sources)).data
     with ExitStack() as stack:
         computes = get_engine(engine)
         if computes is not engine:
             stack.enter_context(computes)
         embeddings, units = opened.mapped("last"), opened.units()
         found = find_suspects(known, embeddings, units, None, seed, computes.map)
-    vouched = {*opened.vouched().tolist()}
-    suspects = [suspect for suspect in found.suspects if suspect.row not in vouched]
+    released = {*opened.released().tolist()}
+    suspects = [suspect for suspect in found.suspects if suspect.row not in released]
     records = opened.records([suspect.row for suspect in suspects])
     suspects = [
         replace(suspect, path=record.origin, load=loader(opened, suspect.row))
@@ -120,11 +113,11 @@ def purge(
                 if suspect.label == name and record.state != QUARANTINED
             ]
             new += opened.quarantine(rows, f"looks like {name}") if rows else 0
-    return Purged(replace(found, suspects=tuple(suspects)), new, len(vouched))
+    return Purged(replace(found, suspects=tuple(suspects)), new, len(released))
 
 
 def answer(pool: Pool | str | os.PathLike[str], answers: str | os.PathLike[str]) -> Answered:
-    """Take over what somebody said of the suspects on the page of a purge.
+    """Apply the answers that somebody gave on the page of a purge.
 
     Parameters
     ----------
@@ -162,7 +155,7 @@ def answer(pool: Pool | str | os.PathLike[str], answers: str | os.PathLike[str])
     for label, rows in yes.items():
         opened.quarantine(rows, f"looked at: {label}")
     if no:
-        opened.release(no, LOOKED_AT)
+        opened.release(no, "looked at: none of the classes")
     return Answered(sum(map(len, yes.values())), len(no))
 
 
@@ -172,8 +165,7 @@ def _read(answers: str | os.PathLike[str]) -> list[tuple[str, str]]:
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidParameterError(
-            f"The 'answers' parameter must be the file that the page saves. Got {answers} instead "
-            f"({error})."
+            f"Invalid `answers`: must be the file that the page saves, got {answers} ({error})."
         ) from error
     if any(row.get("path") is None or row.get("label") is None for row in rows) or not rows:
         raise InvalidDataError(

@@ -1,88 +1,127 @@
-"""``outgroup evaluate``: figures on images that were not trained on."""
+"""``outgroup evaluate``: measure a model on images that it was not trained on."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from outgroup.cli import inputs_figures, options, several
-from outgroup.cli.output import print_json, results, table, tell_files
+from outgroup.cli import options
+from outgroup.cli.output import UNREADABLE, file_dicts, print_json, print_table, results, tell_files
+from outgroup.errors import InvalidParameterError
 
 if TYPE_CHECKING:
-    from outgroup.evaluation import Evaluation, UnknownResult
+    from outgroup.evaluation import Evaluation, OutputResult, Rate, UnknownResult
 
 
 def evaluate(
     model: options.Model,
     known: Annotated[
         Path,
-        typer.Option(
-            metavar="DIR|CSV",
-            help="Labelled images, as for train; for a model with several inputs, a table.",
-            show_default=False,
+        options.option(
+            "DIR|CSV", "Labelled images, as for train; for a model with several inputs, a table."
         ),
     ],
     unknown: Annotated[
         list[Path] | None,
-        typer.Option(
-            metavar="DIR...",
-            help="Images that are none of the classes; each sub-folder is a row. For a model with "
-            "several inputs, tables.",
+        options.option(
+            "DIR...",
+            "Images that are none of the classes, reported by sub-folder. For a model with several "
+            "inputs, tables.",
         ),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Measure a model on images that it has not seen. Exit code 3 if some could not be read."""
-    from outgroup.classifier import ImageClassifier
-    from outgroup.multi_input.files import is_inputs_file
+    """Measure a model on images it has not seen. Exit code 3 if some could not be read."""
+    from outgroup.classifier import ImageClassifier, load
 
-    if is_inputs_file(model):
-        found, unreadable = inputs_figures.evaluate_rows(model, known, unknown or [])
-    else:
-        found, unreadable = ImageClassifier.load(model).evaluate(known, unknown or [])
+    classifier = load(model)
+    if not isinstance(classifier, ImageClassifier):
+        for path in (known, *(unknown or [])):
+            if path.is_dir():
+                name = "--known" if path == known else "--unknown"
+                raise InvalidParameterError(
+                    f"Invalid `{name}`: must be a JSON or CSV file for a model with several "
+                    f"inputs, got the folder {path}."
+                )
+    found, unreadable = classifier.evaluate(known, unknown=unknown or [])
     if json:
-        listed = [{"path": file.path, "reason": file.reason} for file in unreadable]
-        print_json({**found.to_dict(), "unreadable": listed})
-    else:
-        _print_any(found)
-    tell_files("could not be read, and count in no figure", unreadable)
-    if unreadable:
-        raise typer.Exit(3)
-
-
-def _print_any(found: Any) -> None:
-    from outgroup.evaluation import LabelsEvaluation, OutputsEvaluation
-
-    if isinstance(found, LabelsEvaluation):
-        several.print_labels(found)
-    elif isinstance(found, OutputsEvaluation):
-        several.print_outputs(found, _print)
+        print_json({**found.to_dict(), "unreadable": file_dicts(unreadable)})
     else:
         _print(found)
+    tell_files("could not be read, and count in no figure", unreadable)
+    if unreadable:
+        raise typer.Exit(UNREADABLE)
 
 
 def _print(found: Evaluation) -> None:
-    console = results()
+    if found.schema.is_single:
+        _print_output(found.outputs[0])
+    elif found.schema.is_multi_label:
+        _print_labels(found)
+    else:
+        for output in found.outputs:
+            results().print(f"Column {output.name}", style="bold")
+            _print_output(output)
+            results().print()
+        _print_columns(found)
+
+
+def _print_output(found: OutputResult) -> None:
     rows = [
         (r.name, f"{r.recall.n:,}", *map(str, (r.recall, r.rejected, r.wrong_label)))
         for r in (*found.classes, found.overall)
     ]
-    columns = ("known class", "n", "right %", "called other %", "wrong class %")
-    console.print(table("Known images", columns, rows))
+    columns = ("known class", "n", "right %", "rejected %", "wrong class %")
+    print_table("Known images", columns, rows)
     if found.unknown_overall is None:
         return
-    console.print()
+    results().print()
     unknown = [_unknown_row(r) for r in found.unknown]
     unknown.append(_unknown_row(found.unknown_overall))
     columns = ("unknown", "n", "accepted %", "AUROC", "FPR95 %")
-    console.print(table("Unknown images", columns, unknown))
-    console.print()
-    console.print(
-        "In brackets: 95 % intervals. Accepted: given a class at the model's threshold. FPR95: at "
-        "the threshold that keeps 95 % of the known images above. AUROC: 0.5 is chance."
+    print_table("Unknown images", columns, unknown)
+    results().print(
+        "\nIn brackets: 95 % intervals. Accepted: given a class at the model's threshold. FPR95: "
+        "accepted at the threshold that keeps 95 % of the known images. AUROC: 0.5 is chance."
     )
+
+
+def _print_labels(found: Evaluation) -> None:
+    rows = [
+        (r.name, f"{r.recall.n:,}", *map(str, (r.precision, r.recall)), str(r.average_precision))
+        for r in found.classes
+    ]
+    columns = ("label", "n", "precision %", "recall %", "average precision")
+    print_table("Labels", columns, rows)
+    results().print()
+    summary = [
+        ("macro F1", "", str(found.macro_f1)),
+        ("micro F1", "", str(found.micro_f1)),
+        _rate_row("images with labels: exactly these given %", found.exact_match),
+        _rate_row("images with labels: any label given %", found.coverage),
+        _rate_row("images of none: any label given %", found.none_given),
+    ]
+    if len(found.by_origin) > 1:
+        summary += [_rate_row(f"  {name}", rate) for name, rate in found.by_origin.items()]
+    print_table("All labels", ("figure", "n", "value"), summary)
+    results().print(
+        "\nIn brackets: 95 % intervals. F1 counts labels given and labels there, so a model that "
+        "never answers has an F1 of 0."
+    )
+
+
+def _print_columns(found: Evaluation) -> None:
+    rows = [
+        _rate_row("images with a class in every column: all right %", found.all_right),
+        _rate_row("images of none in every column: any class given %", found.none_given),
+    ]
+    print_table("All columns", ("figure", "n", "value"), rows)
+
+
+def _rate_row(name: str, rate: Rate) -> tuple[str, str, str]:
+    return name, f"{rate.n:,}", str(rate)
 
 
 def _unknown_row(result: UnknownResult) -> tuple[str, ...]:

@@ -1,237 +1,248 @@
-"""Options that several commands share."""
+"""Options that several commands share, each declared once, and how their values are read."""
 
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from outgroup.errors import InvalidParameterError
 
-# Typer reads these at run time, and on Python 3.10 takes Optional[X] but not every X | None.
+# Headings in the help.
+_NEGATIVES, _STRATEGY, _GUARANTEES = "Negatives", "Strategy", "Guarantees"
+_SEVERAL, _INPUTS = "Several labels or columns", "Several inputs"
+_TUNING = "Fine-tuning (needs the extra torch)"
 
-# What stands together in the help.
-NEGATIVES, STRATEGY, PROMISES = "Negatives", "How to say other", "What is promised"
-SEVERAL, INPUTS = "Several labels or columns", "Several inputs"
 
-Data = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DIR|CSV",
-        help="A folder with one sub-folder a class, or a CSV file with columns path and label.",
-        show_default=False,
-    ),
-]
+def argument(metavar: str, help: str) -> Any:
+    """Declare an argument: what stands for its value in the help, and the help."""
+    return typer.Argument(metavar=metavar, help=help, show_default=False)
+
+
+def option(metavar: str, help: str, *names: str, panel: str | None = None) -> Any:
+    """Declare an option with a value; without `names` it is called as its parameter is."""
+    return typer.Option(*names, metavar=metavar, help=help, rich_help_panel=panel)
+
+
+def flag(name: str, help: str, panel: str | None = None) -> Any:
+    """Declare an option without a value."""
+    return typer.Option(name, help=help, rich_help_panel=panel)
+
+
+_negatives, _strategy = partial(option, panel=_NEGATIVES), partial(option, panel=_STRATEGY)
+_guarantee, _tuning = partial(option, panel=_GUARANTEES), partial(option, panel=_TUNING)
+
+_DATA = "A folder with one sub-folder a class, or a CSV file with columns path and label."
+
+Data = Annotated[Path, argument("DIR|CSV", _DATA)]
 OptionalData = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="DIR|CSV",
-        help="A folder with one sub-folder a class, or a CSV file with columns path and label. "
-        "With --map it may be left out.",
-        show_default=False,
+    Path | None, argument("DIR|CSV", f"{_DATA} With --map it may be left out.")
+]
+Model = Annotated[Path, argument("MODEL", "A model file, as train writes it.")]
+Pool = Annotated[Path, argument("POOL", "The folder of the pool.")]
+Sources = Annotated[
+    list[str],
+    argument(
+        "SOURCE...",
+        "A folder, tar or zip archive, WebDataset shards, Parquet files, a CSV file with a column "
+        "path, a data set on the Hugging Face hub: see `outgroup pool sources`.",
     ),
 ]
-Map = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--map",
-        metavar="CLASS=NAME...",
-        help="A class by ImageNet's names or families, without training: cat=cat or "
-        'cat=tabby,"Persian cat". `outgroup backbones --classes WORD` lists names.',
-        rich_help_panel=STRATEGY,
+
+Out = Annotated[Path, option("FILE", "The model file to write.", "--out", "-o")]
+Seed = Annotated[int, typer.Option(help="Seed of all random choices.")]
+NoCache = Annotated[bool, flag("--no-cache", "Neither read nor write the cache of embeddings.")]
+Json = Annotated[bool, flag("--json", "Print JSON for machines.")]
+Engine = Annotated[
+    str,
+    option(
+        "ENGINE",
+        "What computes: local, the cores of this machine, or ray, the Ray cluster at RAY_ADDRESS "
+        "(needs the extra ray). The results are the same.",
     ),
 ]
+
 Other = Annotated[
     list[Path] | None,
-    typer.Option(
-        metavar="DIR...",
-        help="Look-alikes that are none of the classes.",
-        rich_help_panel=NEGATIVES,
-    ),
+    _negatives("DIR...", "Verified negatives, such as look-alikes: they show none of the classes."),
 ]
-Pool = Annotated[
+Pools = Annotated[
     list[Path] | None,
-    typer.Option(
-        metavar="DIR|POOL...",
-        help="Random images; those that look like one of the classes are set aside.",
-        rich_help_panel=NEGATIVES,
-    ),
+    _negatives("DIR|POOL...", "Unchecked negatives; images that look like a class are set aside."),
+]
+KeepSuspects = Annotated[
+    bool, flag("--keep-suspects", "Train on pool images that look like a class, too.", _NEGATIVES)
 ]
 Suspects = Annotated[
     Path | None,
-    typer.Option(
-        "--suspects",
-        metavar="FILE",
-        help="Write a page with pictures of what looks like a class in the pool, for a yes or no.",
-        rich_help_panel=NEGATIVES,
+    _negatives(
+        "FILE",
+        "Write a page with pictures of the pool images that look like a class, to be checked.",
     ),
 ]
-KeepSuspects = Annotated[
-    bool,
-    typer.Option(
-        "--keep-suspects",
-        help="Learn from all of the pool, also from what looks like a class.",
-        rich_help_panel=NEGATIVES,
+
+Map = Annotated[
+    list[str] | None,
+    _strategy(
+        "CLASS=NAME...",
+        "A class by names of ImageNet's classes or families, without training: cat=cat or "
+        'cat=tabby,"Persian cat". `outgroup backbones --classes WORD` lists names.',
     ),
 ]
-StrategyName = Annotated[
+Strategy = Annotated[
     str,
-    typer.Option(
-        metavar="NAME",
-        help="How to say other: auto, or one of `outgroup methods`. A detector goes behind a "
-        "colon, as in softmax:energy or detector:knn.",
-        rich_help_panel=STRATEGY,
+    _strategy(
+        "NAME",
+        "auto, or one of `outgroup methods`, optionally with a detector after a colon, as in "
+        "softmax:energy or detector:knn.",
     ),
 ]
-HeadName = Annotated[
+Head = Annotated[
     str | None,
-    typer.Option(
-        "--head",
-        metavar="NAME",
-        help="The head of the strategy, one of `outgroup methods`. Options go behind commas, as in "
-        "focal-softmax,gamma=1. Name the strategy too.",
-        rich_help_panel=STRATEGY,
+    _strategy(
+        "NAME",
+        "The head of the strategy, one of `outgroup methods`, with options after commas, as in "
+        "focal-softmax,gamma=1. Needs --strategy.",
     ),
 ]
 Layers = Annotated[
     str | None,
-    typer.Option(
-        metavar="NAMES",
-        help="Layers of the backbone that the head reads, of last, second-last and logits, with "
-        "commas between them. Without it all that there are.",
-        rich_help_panel=STRATEGY,
+    _strategy(
+        "NAMES",
+        "Layers of the backbone that the head reads, of last, second-last and logits, separated "
+        "by commas. Default: all.",
     ),
 ]
+Backbone = Annotated[str, _strategy("NAME", "A spec of `outgroup backbones`.")]
+
 MaxKnownRejected = Annotated[
     float | None,
-    typer.Option(
-        metavar="SHARE",
-        help="Largest share of images like the known ones that may be called other, kept or "
-        "refused. Without it 0.05 are expected, and the certificate says how many it may be.",
-        rich_help_panel=PROMISES,
+    _guarantee(
+        "SHARE",
+        "Guarantee that at most this share of images like the known ones is rejected, or refuse. "
+        "Default: 0.05 are expected, and the certificate states the bound.",
     ),
 ]
 MaxOtherAccepted = Annotated[
     float | None,
-    typer.Option(
-        metavar="SHARE",
-        help="Share of images like the negatives that may be given a class.",
-        rich_help_panel=PROMISES,
+    _guarantee(
+        "SHARE",
+        "Guarantee that at most this share of images like the negatives is accepted, or refuse.",
     ),
 ]
-Confidence = Annotated[
-    float,
-    typer.Option(
-        metavar="SHARE", help="Confidence of each promise, one by one.", rich_help_panel=PROMISES
-    ),
-]
-BackboneName = Annotated[
-    str,
-    typer.Option(
-        "--backbone",
-        metavar="NAME",
-        help="A spec of `outgroup backbones`.",
-        rich_help_panel=STRATEGY,
-    ),
-]
+Confidence = Annotated[float, _guarantee("SHARE", "Confidence of each guarantee.")]
+
 MultiLabel = Annotated[
     bool,
-    typer.Option(
+    flag(
         "--multi-label",
-        help="An image may have any number of labels: cat|dog in one column, or a column of 1 "
-        "and 0 for each.",
-        rich_help_panel=SEVERAL,
+        "An image may have any number of labels: cat|dog in one column, or a column of 1 and 0 "
+        "for each.",
+        _SEVERAL,
     ),
 ]
 MultiOutput = Annotated[
     bool,
-    typer.Option(
-        "--multi-output",
-        help="An image has a class in each of several columns, each with an other of its own.",
-        rich_help_panel=SEVERAL,
-    ),
+    flag("--multi-output", "An image has a class, or none, in each of several columns.", _SEVERAL),
 ]
-LabelColumns = Annotated[
+LabelColumn = Annotated[
     list[str] | None,
-    typer.Option(
-        "--label-column",
-        metavar="NAME...",
-        help="Column of a CSV file that holds labels; without it, label.",
-        rich_help_panel=SEVERAL,
+    option("NAME...", "Column of a CSV file that holds labels. Default: label.", panel=_SEVERAL),
+]
+
+Finetune = Annotated[
+    bool,
+    flag(
+        "--finetune",
+        "Fine-tune the network on half of the images first, and keep it if it is shown to be "
+        "better.",
+        _TUNING,
     ),
 ]
-InputsFile = Annotated[
+Unfreeze = Annotated[
+    str | None,
+    _tuning("PART", "What is trained: last (the last block), half or all. Default: last."),
+]
+Epochs = Annotated[
+    int | None, _tuning("N", "Largest number of epochs after three of the head alone. Default: 20.")
+]
+Objective = Annotated[
+    str | None,
+    _tuning(
+        "NAME",
+        "sigmoid, other-class, outlier-exposure, focal-softmax, focal-sigmoid or objectosphere; "
+        "options as in focal-sigmoid,gamma=1,alpha=0.25. Default: sigmoid.",
+    ),
+]
+Augment = Annotated[
+    str | None,
+    _tuning(
+        "NAMES",
+        "Some of geometric, colour, randaugment, mixup and cutmix, separated by commas. "
+        "Default: none.",
+    ),
+]
+Balance = Annotated[
+    str | None, _tuning("HOW", "Rare classes: weights, oversample or none. Default: weights.")
+]
+Network = Annotated[
+    str | None, _tuning("timm:NAME", "Another network than the bundled one; needs timm.")
+]
+KeepTuned = Annotated[
+    bool,
+    flag("--keep-tuned", "Keep the tuned network even if it is not shown to be better.", _TUNING),
+]
+
+Inputs = Annotated[
     Path | None,
-    typer.Option(
-        "--inputs",
-        metavar="JSON",
-        help="A network with several inputs, from a table: a file that names its images, its "
-        "columns and the label. Needs the extra torch.",
-        rich_help_panel=INPUTS,
+    option(
+        "JSON",
+        "Train a network with several inputs, from a table; this file names its images, columns "
+        "and label. Needs the extra torch.",
+        panel=_INPUTS,
     ),
 ]
 Ablation = Annotated[
     bool,
-    typer.Option(
+    flag(
         "--ablation",
-        help="With --inputs: also train on images and on the table alone, and compare.",
-        rich_help_panel=INPUTS,
+        "With --inputs: also train on the images alone and on the table alone, and compare.",
+        _INPUTS,
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of everything that is drawn.")]
-NoCache = Annotated[
-    bool, typer.Option("--no-cache", help="Neither read nor keep embeddings on disk.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Model = Annotated[
-    Path,
-    typer.Argument(metavar="MODEL", help="A file that train wrote.", show_default=False),
-]
 
 
-def layer_names(layers: str | None) -> tuple[str, ...] | None:
-    """Return the names of layers as Python has them, from those with commas between them."""
-    if layers is None:
-        return None
-    return tuple(name.strip().replace("-", "_") for name in layers.split(","))
+def comma_separated(text: str) -> list[str]:
+    """Return the parts of a text between commas, without spaces around them."""
+    return [part.strip() for part in text.split(",")]
 
 
 def name_map(given: list[str] | None) -> dict[str, list[str]] | None:
     """Return classes and their names from texts such as "cat=tabby,Persian cat".
 
-    Raises
-    ------
-    InvalidParameterError
-        If a text is not of that form.
-
-    Examples
-    --------
     >>> name_map(["cat=tabby, Persian cat", "cat=Egyptian Mau", "dog=dog"])
     {'cat': ['tabby', 'Persian cat', 'Egyptian Mau'], 'dog': ['dog']}
     """
     found: dict[str, list[str]] = {}
     for text in given or ():
         name, _, listed = text.partition("=")
-        names = [part.strip() for part in listed.split(",") if part.strip()]
+        names = [part for part in comma_separated(listed) if part]
         if not name.strip() or not names:
             raise InvalidParameterError(
-                "The '--map' parameter must be a class and its ImageNet names, as in "
-                f'--map cat=tabby,"Persian cat". Got {text!r} instead.'
+                "Invalid `--map`: must be a class and its ImageNet names, as in "
+                f'--map cat=tabby,"Persian cat", got {text!r}.'
             )
         found.setdefault(name.strip(), []).extend(names)
     return found or None
 
 
-def check_writable(out: Path, name: str = "--out") -> None:
-    """Refuse an output file that can't be written before any work is done for it.
-
-    Raises
-    ------
-    InvalidParameterError
-        If its folder does not exist or may not be written to, or it is a folder itself.
-    """
+def check_writable(out: Path | None, name: str = "--out") -> None:
+    """Refuse an output file that can't be written, before any work is done."""
+    if out is None:
+        return
     if out.is_dir():
         problem = "a folder"
     elif not out.parent.is_dir():
@@ -241,5 +252,5 @@ def check_writable(out: Path, name: str = "--out") -> None:
     else:
         return
     raise InvalidParameterError(
-        f"The {name!r} parameter must be a file in a folder that exists. Got {out}, {problem}."
+        f"Invalid `{name}`: must be a file in a folder that exists, got {out}, {problem}."
     )

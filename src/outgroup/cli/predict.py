@@ -1,16 +1,16 @@
-"""``outgroup predict``: one line an image."""
+"""``outgroup predict``: one line for each image."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from outgroup.cli import options
-from outgroup.cli.inputs import predict_inputs
-from outgroup.cli.output import errors, printable, tell_files
+from outgroup.cli.output import UNREADABLE, errors, printable, tell_files
 
 if TYPE_CHECKING:
     from outgroup.images import ImageSource
@@ -21,49 +21,44 @@ def predict(
     model: options.Model,
     paths: Annotated[
         list[str],  # a Path would drop the "./" that was given
-        typer.Argument(
-            metavar="PATH...",
-            help="Images, or folders of them; for a model with several inputs, tables.",
-            show_default=False,
+        options.argument(
+            "PATH...", "Images, or folders of them; for a model with several inputs, tables."
         ),
     ],
     json: options.Json = False,
-    other_word: Annotated[
-        str, typer.Option(metavar="WORD", help="What is printed for none of the classes.")
-    ] = "other",
+    other_word: Annotated[str, options.option("WORD", "Text for none of the classes.")] = "other",
     threshold: Annotated[
         float | None,
-        typer.Option(
-            metavar="SCORE",
-            help="Decide by this instead of the model's threshold. With several labels or columns: "
-            "move all their thresholds by this.",
+        options.option(
+            "SCORE",
+            "Use this instead of the model's threshold. With several labels or columns: add it to "
+            "each threshold.",
         ),
     ] = None,
     explain: Annotated[
         bool,
-        typer.Option(
+        options.flag(
             "--explain",
-            help="Also say which share of known images has a lower other-score, and which training "
-            "images are nearest.",
+            "Add the share of known images with a lower other-score, and the nearest training "
+            "images.",
         ),
     ] = False,
     nearest: Annotated[
-        int, typer.Option(metavar="COUNT", help="Training images that --explain names.")
+        int, options.option("COUNT", "Number of training images that --explain names.")
     ] = 5,
 ) -> None:
-    """Say what each image is. Exit code 3 if some could not be read."""
-    from outgroup.classifier import ImageClassifier
-    from outgroup.multi_input.files import is_inputs_file
+    """Classify images. Exit code 3 if some could not be read."""
+    from outgroup.classifier import ImageClassifier, load
 
-    if is_inputs_file(model):
-        options_of_rows = (json, other_word, threshold, explain, nearest)
-        if not predict_inputs(model, paths, *options_of_rows):
-            raise typer.Exit(3)
-        return
-    classifier = ImageClassifier.load(model)
-    sources = [source for path in paths for source in _sources(path)]
+    classifier = load(model)
+    if isinstance(classifier, ImageClassifier):
+        sources = [source for path in paths for source in _sources(path)]
+        answers: Iterable[Prediction] = classifier.stream(sources, threshold, nearest)
+    else:
+        tables = (classifier.predict(path, threshold, nearest=nearest) for path in paths)
+        answers = chain.from_iterable(tables)
     n_unreadable = 0
-    for answer in classifier.stream(sources, threshold, nearest):
+    for answer in answers:
         n_unreadable += answer.reason == "unreadable"
         if json:
             line = answer.to_json(explain)
@@ -72,16 +67,19 @@ def predict(
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
     if n_unreadable:
-        raise typer.Exit(3)
+        raise typer.Exit(UNREADABLE)
 
 
 def _columns(answer: Prediction, other_word: str, explain: bool) -> list[str]:
-    """Return path, answer and other-score; the reason, if it is other; what explains it."""
+    """Return path, answer and other-score; the reason, if it is other; explanations."""
+    path = "" if answer.path is None else answer.path
     if answer.error:
-        return [str(answer.path), answer.error, "unreadable"]
-    columns = [str(answer.path), answer.text(other_word), f"{answer.other_score:.4g}"]
-    if answer.other:
-        columns.append(_why(answer))
+        return [path, answer.error, "unreadable"]
+    columns = [path, answer.text(other_word), f"{answer.other_score:.4g}"]
+    if answer.odd_inputs is not None:
+        columns += answer.odd_inputs.values()
+    elif answer.other:
+        columns.append(_why(answer.reason, answer.probabilities))
     if explain and answer.percentile is not None:
         columns.append(f"score above {answer.percentile:.3g} % of known images")
         columns += [
@@ -91,9 +89,8 @@ def _columns(answer: Prediction, other_word: str, explain: bool) -> list[str]:
     return columns
 
 
-def _why(answer: Prediction) -> str:
-    if answer.reason == "ambiguous":
-        scores = answer.probabilities
+def _why(reason: str, scores: Mapping[str, float]) -> str:
+    if reason == "ambiguous":
         return "between " + " and ".join(sorted(scores, key=lambda name: -scores[name])[:2])
     return "like none of the classes"
 
@@ -107,5 +104,5 @@ def _sources(path: str) -> Sequence[ImageSource]:
     except InvalidDataError as error:  # an empty inbox is no mistake
         errors().print(str(error))
         return []
-    tell_files("not taken for images", samples.skipped)
+    tell_files("skipped (not an image)", samples.skipped)
     return samples.sources

@@ -1,10 +1,9 @@
-"""Images of the known classes among negatives that nobody has looked at: found, and counted.
+"""Find images of the known classes in a pool of negatives, and estimate their share.
 
-Random images hold cats. A model that learns from them as negatives rejects its own cats.
+Random images contain cats. A model that learns from them as negatives rejects its own cats.
 """
 
 from outgroup.contamination.share import Count, Share, estimate_share
-from outgroup.contamination.sheet import suspect_sheet
 from outgroup.contamination.suspects import Contamination, Suspect, find_suspects
 
 __all__ = [
@@ -14,5 +13,4 @@ __all__ = [
     "Suspect",
     "estimate_share",
     "find_suspects",
-    "suspect_sheet",
 ]

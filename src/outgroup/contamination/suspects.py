@@ -1,4 +1,4 @@
-"""Negatives that look like the known classes, and how many of them a pool is likely to hold."""
+"""Find negatives that look like a class, and set a cut for each class."""
 
 from __future__ import annotations
 
@@ -8,22 +8,28 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betainc
 
+from outgroup.calibration import HeldOut
 from outgroup.calibration.certificate import percent
-from outgroup.contamination._readout import blocks
-from outgroup.contamination.cut import INNER, cut_level
-from outgroup.contamination.levels import Levels
-from outgroup.contamination.mapped import Map, map_here
+from outgroup.contamination.scores import Likeness, Map, blocks, compare_with_classes, map_here
 from outgroup.contamination.share import Count, Share, estimate_share
-from outgroup.contamination.views import Views, look
 from outgroup.errors import InfeasibleTargetError, InvalidDataError
 from outgroup.images import ImageSource
-from outgroup.neighbours import Neighbour
-from outgroup.training_set import TrainingSet, units_in
+from outgroup.predictions import Neighbour
+from outgroup.training_set import TrainingSet
 
-#: Negatives that somebody has looked at are named only if they lie as far inside a class as this
-#: share of its own images does not: look-alikes are meant to look like it.
-SURE = INNER
+#: Above this level, images that look like a class are taken to show it: half of its images do.
+INNER = 0.5
+
+#: Ends of the zones below `INNER`. Below the last, known images look like no class themselves.
+ZONES = (0.4, 0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
+
+#: A zone is cut off if a test at this level shows that most of its images are not of the class.
+RISK = 0.05
+
+#: Number of negatives that a warning names.
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -33,18 +39,12 @@ class Suspect:
     Parameters
     ----------
     row : int
-        Its row among the negatives of its kind.
-    label : str
-        The class that it seems to show.
+        Its row in the pool, or among the verified negatives.
     score : float
-        Share of the known images of that class that look no more like it than this one does, by
-        models that have not seen them; in (0, 1], higher = more like the class.
-    nearest : tuple of Neighbour
-        The nearest known images, nearest first.
-    path : str or None
-        Where it is from.
+        Its level: the share of held-out known images of that class that look no more like it;
+        in (0, 1], higher = more like the class.
     load : callable or None
-        Returns the image, where it is not at that path for certain, as those of a `Pool` are not.
+        Returns the image, if it may not be at its path, such as an image of a `Pool`.
     """
 
     row: int
@@ -56,7 +56,7 @@ class Suspect:
 
     @property
     def why(self) -> str:
-        """The reason, in words."""
+        """The reason in words."""
         same = sum(neighbour.label == self.label for neighbour in self.nearest)
         return (
             f"scored like {self.label!r} by models that never saw it ({percent(self.score)} of the "
@@ -78,22 +78,16 @@ class Suspect:
 
 @dataclass(frozen=True)
 class Contamination:
-    """What a pool holds of the known classes.
+    """Images of a pool, and verified negatives, that look like a class.
 
     Parameters
     ----------
-    n_pool : int
-        Images of the pool.
-    suspects : tuple of Suspect
-        Those of the pool that look like a class, most like it first.
     share : Share or None
-        An estimate of how many show a class, whether suspected or not.
+        Estimated share of the pool's images that show a class, suspects or not.
     no_share : str or None
         Why there is no estimate.
     doubted : tuple of Suspect
-        Negatives that were vouched for and look like a class all the same.
-    n_vouched : int
-        How many were vouched for.
+        Verified negatives that look like a class.
     """
 
     n_pool: int
@@ -101,11 +95,25 @@ class Contamination:
     share: Share | None
     no_share: str | None
     doubted: tuple[Suspect, ...]
-    n_vouched: int
+    n_verified: int
+
+    @property
+    def warnings(self) -> list[str]:
+        """A message on verified negatives that look like a class, if there are any."""
+        if not self.doubted:
+            return []
+        n, named = len(self.doubted), self.doubted[:NAMED]
+        listed = ", ".join(f"{one.path or f'row {one.row}'} ({one.label})" for one in named)
+        more = f" and {n - len(named)} more" if n > len(named) else ""
+        return [
+            f"{n} of the {self.n_verified} verified negatives look like your classes to models "
+            f"that have not learned from them: {listed}{more}. If they show a class, take them "
+            "out; if not, they are the most useful ones."
+        ]
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """Rows of the suspects in the pool, sorted."""
+        """Rows of the suspects in the pool, sorted, (n,)."""
         return np.sort(np.array([suspect.row for suspect in self.suspects], dtype=np.int64))
 
 
@@ -117,130 +125,155 @@ def find_suspects(
     seed: int = 0,
     mapped: Map = map_here,
 ) -> Contamination:
-    """Find images of the known classes among negatives that nobody has looked at.
+    """Find images of a pool that look like one of the classes.
 
     Parameters
     ----------
     known : TrainingSet
-        Known images, and negatives that are vouched for, if there are any: these are learned from,
-        and bound how often an image of no class is suspected.
+        Known images, and verified negatives if there are any: the models learn from these, and
+        they bound how often an image of no class is a suspect.
     pool : ndarray of shape (N, d), floating
-        Embeddings of the pool, of the layer "last"; it may be a memory map. Its rows should be in
-        an order that does not depend on that of the files.
+        Embeddings of the pool, of the layer "last"; it may be a memory map. The order of its rows
+        should not depend on the order of the files.
     pool_units : ndarray of shape (N,) or None
-        The group of each, where some belong together; None: each stands alone.
-    pool_paths : sequence of (str or None) or None
-        Where they are from.
-    seed : int, default=0
-        Seed of the parts that images are dealt into.
+        The group of each; None if each image stands alone.
     mapped : Map
-        What applies models to blocks of the pool, such as the ``map`` of an engine.
-
-    Returns
-    -------
-    Contamination
-
-    Raises
-    ------
-    InvalidDataError
-        If the pool's embeddings have another width than the known ones, or are not finite.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> X, y = rng.normal(size=(60, 8)), np.arange(60) % 2
-    >>> known = TrainingSet({"last": X + 9 * np.eye(8)[y]}, y, ("cat", "dog"))
-    >>> pool = rng.normal(size=(100, 8)) + 9 * np.eye(8)[5]
-    >>> pool[7] = X[0] + 9 * np.eye(8)[0] + 0.1  # a cat
-    >>> found = find_suspects(known, pool)
-    >>> [(suspect.row, suspect.label) for suspect in found.suspects]
-    [(7, 'cat')]
+        Applies models to blocks of the pool, such as the ``map`` of an engine.
     """
     is_known, last = known.y >= 0, known.features["last"]
     _check(pool, last)
-    known_units, vouched_units = units_in(known, is_known), units_in(known, ~is_known)
-    y = known.y[is_known]
-    units = known_units, vouched_units, pool_units
-    views = look(last[is_known], y, last[~is_known], pool, *units, seed, mapped)
-    of_known, of_vouched, of_pool = views
-    levels = Levels(of_known.other_score, of_known.label, _weights(known_units))
-    at_known, at_vouched, at_pool = (levels(v.other_score, v.label) for v in views)
+    units = known.units_of(is_known), known.units_of(~is_known), pool_units
+    y, verified = known.y[is_known], last[~is_known]
+    likeness = compare_with_classes(last[is_known], y, verified, pool, units, seed, mapped)
+    of_known, of_verified, of_pool = likeness
+    weights = _weights(units[0], len(y))
+    at_known, at_verified, at_pool = (class_levels(one, of_known, weights) for one in likeness)
     chosen = np.zeros(len(pool), dtype=np.bool_)
     for k in range(len(known.classes)):
         of_class = of_pool.label == k
         chosen |= of_class & (at_pool > cut_level(at_pool[of_class]))
-    kept = np.flatnonzero(is_known)
-
-    def listed(rows: NDArray[np.int64], view: Views, at: NDArray[Any], paths: Any) -> Any:
-        rows = rows[np.lexsort((rows, -at[rows]))]
-        return tuple(_suspect(int(i), view, at, known, kept, paths) for i in rows)
-
-    vouched_rows = np.flatnonzero(~is_known)
-    vouched_paths = None if known.paths is None else [known.paths[i] for i in vouched_rows.tolist()]
+    known_rows, verified_rows = np.flatnonzero(is_known), np.flatnonzero(~is_known)
+    verified_paths = (
+        None if known.paths is None else [known.paths[i] for i in verified_rows.tolist()]
+    )
     share, no_share = None, None
     try:
-        look_alikes = _count(at_vouched, vouched_units, up=True) if len(vouched_rows) else None
-        recognised = _count(at_known, known_units, up=False)
-        n = _effective(y, of_pool.label[chosen], known_units)
+        look_alikes = _count(at_verified, units[1], up=True) if len(verified) else None
+        recognised = _count(at_known, units[0], up=False)
+        n = _effective_n(y, of_pool.label[chosen], weights)
         recognised = Count(recognised.k / recognised.n * n, n)
-        share = estimate_share(_count(at_pool, pool_units, up=True), recognised, look_alikes)
+        share = estimate_share(_count(at_pool, units[2], up=True), recognised, look_alikes)
     except InfeasibleTargetError as error:
         no_share = str(error)
     return Contamination(
         n_pool=len(pool),
-        suspects=listed(np.flatnonzero(chosen), of_pool, at_pool, pool_paths),
+        suspects=_suspects(chosen, of_pool, at_pool, known, known_rows, pool_paths),
         share=share,
         no_share=no_share,
-        doubted=listed(np.flatnonzero(at_vouched > SURE), of_vouched, at_vouched, vouched_paths),
-        n_vouched=len(vouched_rows),
+        doubted=_suspects(
+            at_verified > INNER, of_verified, at_verified, known, known_rows, verified_paths
+        ),
+        n_verified=len(verified),
     )
 
 
-def _suspect(
-    row: int, view: Views, at: NDArray[Any], known: TrainingSet, kept: NDArray[Any], paths: Any
-) -> Suspect:
-    nearest = tuple(
-        Neighbour(
-            path=None if known.paths is None else known.paths[int(kept[i])],
-            label=known.classes[known.y[kept[i]]],
-            distance=round(float(distance), 4),
-            row=int(kept[i]),
-        )
-        for i, distance in zip(view.neighbours[row], view.distances[row], strict=True)
-    )
-    path = None if paths is None else paths[row]
-    return Suspect(row, known.classes[view.label[row]], float(at[row]), nearest, path)
+def class_levels(
+    images: Likeness, known: Likeness, weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the share of held-out known images of the same class that look no more like it, (n,).
+
+    Levels of images of a class are spread evenly from 0 to 1; an image that is farther out than all
+    known images has 0. They are conformal p-values of "this image shows the class", for one class
+    at a time (Bates et al. 2023, Annals of Statistics 51, 149-178). `weights` are those of the
+    known images.
+    """
+    found = np.zeros(len(images.label))
+    for k in np.unique(known.label):
+        rows = (images.label == k) & np.isfinite(images.other_score)
+        of_class = np.flatnonzero(known.label == k)
+        order = of_class[np.argsort(known.other_score[of_class], kind="stable")]
+        above = np.cumsum(weights[order][::-1])[::-1] / weights[order].sum()
+        place = np.searchsorted(known.other_score[order], images.other_score[rows], side="left")
+        found[rows] = np.append(above, 0.0)[place]
+    return found
 
 
-def _weights(units: NDArray[Any] | None) -> NDArray[np.float64] | None:
-    """Return one over the size of each image's group, None where there are no groups."""
+def cut_level(levels: NDArray[np.float64]) -> float:
+    """Return the level above which images that look like a class are suspects.
+
+    Levels of images of the class are spread evenly, and anything else is the rarer the higher the
+    level. So the number of images above `INNER` tells how many images of the class to expect in
+    each zone below (Storey 2002). The cut is where the first zone begins that holds significantly
+    more than twice as many, by the binomial test of two counts.
+
+    References
+    ----------
+    J. D. Storey, A Direct Approach to False Discovery Rates, J. R. Stat. Soc. B 64 (2002), 479-498.
+    J. Przyborowski and H. Wilenski, Homogeneity of Results in Testing Samples from Poisson Series,
+    Biometrika 31 (1940), 313-323.
+    """
+    inside, inner = int((levels > INNER).sum()), INNER
+    for outer in ZONES:
+        found = int(((levels > outer) & (levels <= inner)).sum())
+        twice = 2.0 * (inner - outer)
+        share = twice / (twice + 1.0 - INNER)
+        # P(at least `found` of all) if the zone is just twice as dense as above `INNER`
+        if found and betainc(found, inside + 1, share) < RISK:
+            return inner
+        inner = outer
+    return inner
+
+
+def _suspects(
+    chosen: NDArray[np.bool_],
+    likeness: Likeness,
+    level: NDArray[np.float64],
+    known: TrainingSet,
+    known_rows: NDArray[np.int64],
+    paths: Any,
+) -> tuple[Suspect, ...]:
+    """Return the chosen images, the most certain first."""
+
+    def neighbour(i: int, distance: float) -> Neighbour:
+        path = None if known.paths is None else known.paths[i]
+        return Neighbour(path, known.classes[known.y[i]], round(distance, 4), row=i)
+
+    found = []
+    for row in sorted(np.flatnonzero(chosen).tolist(), key=lambda row: (-level[row], row)):
+        near = known_rows[likeness.neighbours[row]].tolist()
+        nearest = tuple(map(neighbour, near, likeness.distances[row].tolist()))
+        label = known.classes[likeness.label[row]]
+        path = None if paths is None else paths[row]
+        found.append(Suspect(row, label, float(level[row]), nearest, path))
+    return tuple(found)
+
+
+def _weights(units: NDArray[Any] | None, n: int) -> NDArray[np.float64]:
+    """Return one over the size of each image's group, (n,)."""
     if units is None:
-        return None
+        return np.ones(n)
     _, index, counts = np.unique(units, return_inverse=True, return_counts=True)
     weights: NDArray[np.float64] = 1.0 / counts[index]
     return weights
 
 
 def _count(levels: NDArray[np.float64], units: NDArray[Any] | None, up: bool) -> Count:
-    """Count what lies in the inner half, in groups where there are groups."""
-    weights = _weights(units)
-    if weights is None:
-        return Count(float((levels > INNER).sum()), float(len(levels)))
-    k = float(weights[levels > INNER].sum())
-    k = max(0.0, float(np.ceil(k - 1e-9) if up else np.floor(k + 1e-9)))  # and not -0.0
-    return Count(k, float(round(weights.sum())))
+    """Count the units above `INNER`, rounding parts of groups up or down."""
+    if not len(levels):
+        return Count(0, 0)
+    held_out = HeldOut(levels, units)
+    k = held_out.rejected(INNER) if up else held_out.n - held_out.accepted(INNER)
+    return Count(k, held_out.n)
 
 
-def _effective(
-    y: NDArray[np.int64], suspected: NDArray[np.int64], units: NDArray[Any] | None
+def _effective_n(
+    y: NDArray[np.int64], suspected: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> float:
-    """Return how many known images the recognition of the suspects rests on.
+    """Return how many known images the rate of recognising the suspects rests on.
 
-    Each class is recognised at a rate that its own images tell, so that suspects which are all of a
-    small class are counted by few.
+    Each class is recognised at its own rate, so that suspects of a small class rest on few images.
     """
     n_classes = int(y.max()) + 1
-    weights = np.ones(len(y)) if units is None else _weights(units)
     own = np.bincount(y, weights, minlength=n_classes)
     mix = np.bincount(suspected, minlength=n_classes).astype(np.float64)
     if not mix.any():
@@ -253,7 +286,7 @@ def _check(pool: NDArray[Any], last: NDArray[Any]) -> None:
     if pool.ndim != 2 or pool.shape[1] != last.shape[1]:
         raise InvalidDataError(
             f"The embeddings of the pool must have {last.shape[1]} columns, as those of the known "
-            f"images. Got shape {pool.shape}. Were they made with another backbone?"
+            f"images, got shape {pool.shape}. Were they made with another backbone?"
         )
     strange = sum(int((~np.isfinite(pool[some]).all(axis=1)).sum()) for some in blocks(len(pool)))
     if strange:

@@ -1,76 +1,72 @@
-"""Images with several labels, or with a class in each of several columns.
+"""Read images of one class, of several labels, or of a class in each of several columns.
 
-Two ways to write several labels, in a CSV file or a DataFrame::
+Several labels are written in one cell, or as one column for each label::
 
     path,label                      path,cat,dog
     1.jpg,cat|dog                   1.jpg,1,1
     2.jpg,cat                       2.jpg,1,0
-    3.jpg,                          3.jpg,0,0          3.jpg shows none of them
+    3.jpg,                          3.jpg,0,0          3.jpg shows neither
 
-and one to write several answers::
+Several columns hold one class each::
 
     path,animal,colour
     1.jpg,cat,black
     2.jpg,dog,                      2.jpg is a dog of none of the colours
 
-As everywhere, an empty cell means *none of these* and a missing one (the line ends before it, NaN)
-that nobody has looked.
+An empty cell means *none of these*; a missing one (the line ends before it, or NaN) *not known*.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.data.csv_files import open_csv
-from outgroup.data.frames import Frame
-from outgroup.data.loading import TABLE_SUFFIXES, load_samples
+from outgroup._component import OTHER, UNSEEN
+from outgroup._numeric import require
 from outgroup.data.samples import Samples
-from outgroup.data.tables import (
-    DEFAULT_GROUP,
-    DEFAULT_LABEL,
-    DEFAULT_PATH,
-    DEFAULT_SOURCE,
-    Row,
-    find_columns,
-    samples_from_rows,
-)
+from outgroup.data.tables import DEFAULT_LABEL, find_column, load_samples, open_table, read_rows
 from outgroup.data.values import MISSING, Cell, to_text
 from outgroup.errors import InvalidDataError, InvalidParameterError
+from outgroup.label_schema import LabelSchema
 
-#: Between labels in a cell, and in the name of a folder.
+#: Separators of labels, in a cell and in the name of a folder.
 BAR, PLUS = "|", "+"
 
 YES, NO = {"1", "true", "yes"}, {"0", "false", "no"}
 MARK = "1"
 
+NOTHING_KNOWN = (
+    "There are no known images: every label is empty, which means none of these. Label the images "
+    "of at least one class."
+)
+
+#: One class an image, any number of labels, or a class in each of several columns.
+Kind = Literal["single", "labels", "columns"]
+
 
 @dataclass(frozen=True, eq=False)
 class LabelTable:
-    """Images, and for each a cell in every column.
+    """Images with a cell in each of several columns.
 
     Parameters
     ----------
-    samples : Samples
-        The images; their own labels mean nothing.
+    kind : {"single", "labels", "columns"}
+        One nameless column of classes; a column for each label; or several columns of classes.
     columns : tuple of str
-        Labels that an image may have any number of; or columns of which each holds a class.
-    cells : tuple of tuple of Cell, one for each image
-        None for "not this label" or "none of these classes", `MISSING` where nobody has looked;
-        else "1", or the class.
-
-    Raises
-    ------
-    InvalidDataError
-        If there is not a row for each image, or a cell for each column.
+        Names of the columns.
+    cells : tuple of tuple of Cell
+        For each image, a class, or "1" for a label, in each column; None for none of the classes or
+        not this label; `MISSING` if it is not known.
     """
 
     samples: Samples
+    kind: Kind
     columns: tuple[str, ...]
     cells: tuple[tuple[Cell, ...], ...]
 
@@ -79,212 +75,150 @@ class LabelTable:
         if len(self.cells) != len(self.samples) or widths:
             raise InvalidDataError(
                 f"There must be a row for each of {len(self.samples)} images with a cell for each "
-                f"of {len(self.columns)} columns. Got {len(self.cells)} rows."
+                f"of {len(self.columns)} columns, got {len(self.cells)} rows."
             )
 
     def with_others(self, others: Samples) -> LabelTable:
-        """Return these images and others, which are none of what there is."""
+        """Return these images followed by others, which have no class or label."""
         nothing: tuple[Cell, ...] = (None,) * len(self.columns)
         samples = Samples.concatenate([self.samples, others])
-        return LabelTable(samples, self.columns, self.cells + (nothing,) * len(others))
+        return replace(self, samples=samples, cells=self.cells + (nothing,) * len(others))
 
-    def aligned(self, columns: Sequence[str], absent: Cell) -> LabelTable:
-        """Return the given columns; `absent` is in the cells of those that are not there."""
-        place = {name: i for i, name in enumerate(self.columns)}
-        cells = tuple(
-            tuple(row[place[name]] if name in place else absent for name in columns)
-            for row in self.cells
+    def subset(self, rows: Sequence[int]) -> LabelTable:
+        """Return some of the images, without anything unlabelled or skipped."""
+        cells = tuple(self.cells[i] for i in rows)
+        return replace(self, samples=self.samples.subset(rows), cells=cells)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which images have a class or label, (n,)."""
+        return np.array([bool(self._texts(row)) for row in self.cells], dtype=np.bool_)
+
+    def name(self, row: int) -> str | None:
+        """Return the labels of an image, joined by bars; None if none of them is known."""
+        cells = self.cells[row]
+        return "|".join(self._texts(cells)) or (None if MISSING in cells else "")
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of images of each class or label, sorted by its text."""
+        return dict(
+            sorted(Counter(text for row in self.cells for text in self._texts(row)).items())
         )
-        return LabelTable(self.samples, tuple(columns), cells)
+
+    def _texts(self, cells: tuple[Cell, ...]) -> list[str]:
+        """Return the text of each class or label of a row."""
+        form = {"single": "{1}", "labels": "{0}", "columns": "{0}={1}"}[self.kind]
+        return [
+            form.format(column, cell)
+            for column, cell in zip(self.columns, cells, strict=True)
+            if cell is not None and cell is not MISSING
+        ]
+
+    def schema(self) -> LabelSchema:
+        """Return the schema of the labels, or of the classes found, sorted by name."""
+        if self.kind == "labels":
+            if not self.columns:
+                raise InvalidDataError(NOTHING_KNOWN)
+            return LabelSchema.multi_label(self.columns)
+        classes = {
+            column: sorted({cell for row in self.cells if isinstance(cell := row[i], str)})
+            for i, column in enumerate(self.columns)
+        }
+        single = self.kind == "single"
+        for column, found in classes.items():
+            if not found:
+                more = f"Column {column!r}: {NOTHING_KNOWN} Or leave the column out."
+                raise InvalidDataError(NOTHING_KNOWN if single else more)
+        if single:
+            return LabelSchema.single(classes[self.columns[0]])
+        return LabelSchema.columns(classes)
+
+    def targets(self, schema: LabelSchema) -> NDArray[np.int64]:
+        """Return the class index of each image in each output, (n, n_outputs)."""
+        targets = np.empty((len(self.cells), len(schema.outputs)), dtype=np.int64)
+        for o, output in enumerate(schema.outputs):
+            classes = [MARK] if self.kind == "labels" else output.classes
+            index: dict[Cell, int] = {name: k for k, name in enumerate(classes)}
+            index |= {None: OTHER, MISSING: UNSEEN}
+            if strange := {row[o] for row in self.cells} - index.keys():
+                where = f"The column {output.name!r} has" if output.name else "There are"
+                raise InvalidDataError(
+                    f"{where} classes that the model does not know: "
+                    f"{', '.join(sorted(map(str, strange)))}. It knows "
+                    f"{', '.join(output.classes)}. Leave the label empty where an image shows none "
+                    "of these, or give such images as unknown."
+                )
+            targets[:, o] = [index[row[o]] for row in self.cells]
+        return targets
 
 
-def label_matrix(cells: Sequence[Sequence[Cell]], n_columns: int) -> NDArray[np.int64]:
-    """Return 1 for a label that is there, 0 for one that is not, -1 where nobody has looked.
+@dataclass(frozen=True)
+class LabelReader:
+    """Read images with one class, any number of labels, or a class in each of several columns."""
 
-    Examples
-    --------
-    >>> label_matrix([("1", None), (None, MISSING)], 2)
-    array([[ 1,  0],
-           [ 0, -1]])
-    """
-    marks = [[-1 if c is MISSING else int(c is not None) for c in row] for row in cells]
-    return np.array(marks, dtype=np.int64).reshape(len(cells), n_columns)
+    kind: Kind = "single"
+    columns: tuple[str, ...] | None = None
+
+    @classmethod
+    def chosen(
+        cls, multi_label: bool, multi_output: bool, label_columns: Sequence[str] | None
+    ) -> LabelReader:
+        """Return the reader for the options of a classifier."""
+        columns: tuple[str, ...] | None = None
+        if label_columns is not None:
+            listed = not isinstance(label_columns, str)
+            require(listed, "label_columns", "a sequence of names", label_columns)
+            columns = tuple(label_columns)
+        both = multi_label and multi_output
+        require(not both, "multi_label", "False if `multi_output` is True", multi_label)
+        if multi_output:
+            needed = "the columns for `multi_output`, such as ['animal', 'colour']"
+            require(bool(columns), "label_columns", needed, label_columns)
+            return cls("columns", columns)
+        if multi_label:
+            return cls("labels", columns)
+        single = columns is None or len(columns) == 1
+        needed = "one name or None without `multi_label` and `multi_output`"
+        require(single, "label_columns", needed, label_columns)
+        return cls("single", columns)
+
+    def read(self, data: Any, schema: LabelSchema | None = None) -> LabelTable:
+        """Read labelled images, given as for `load_samples`.
+
+        If images have labels, the name of a sub-folder may join several by a plus: ``cat``,
+        ``dog``, ``cat+dog``. `schema` has the labels there may be; None: those found, sorted.
+        """
+        known = None if schema is None else tuple(output.name for output in schema.outputs)
+        if self.kind == "columns":
+            return _read_columns(data, self.columns or (), "columns")
+        if self.kind == "labels" and self.columns is not None and len(self.columns) > 1:
+            table = _read_columns(data, self.columns, "labels")
+            return _reordered(table, known or tuple(sorted(table.columns)))
+        samples = load_samples(data, DEFAULT_LABEL if self.columns is None else self.columns[0])
+        if self.kind == "labels":
+            return _read_lists(samples, data, known)
+        return LabelTable(samples, "single", ("",), tuple((label,) for label in samples.labels))
 
 
-def load_label_lists(
-    data: Any, *, label_column: str = DEFAULT_LABEL, classes: Sequence[str] | None = None
-) -> LabelTable:
-    """Return images whose labels stand in one cell, as in ``cat|dog``.
-
-    Parameters
-    ----------
-    data : str, os.PathLike, DataFrame or Samples
-        As for `load_samples`. In a folder the names of sub-folders hold a plus where images have
-        several labels: ``cat``, ``dog``, ``cat+dog``.
-    label_column : str
-        The column of labels.
-    classes : sequence of str or None
-        The labels there may be; None: those that are found, sorted.
-
-    Raises
-    ------
-    InvalidParameterError
-        If `data` is a folder without such names, and `classes` is None.
-    InvalidDataError
-        If a label is none of `classes`.
-
-    Examples
-    --------
-    >>> samples = Samples(["1.jpg", "2.jpg"], ["dog | cat", None], [None] * 2, ["web"] * 2)
-    >>> table = load_label_lists(samples)
-    >>> table.columns, table.cells
-    (('cat', 'dog'), (('1', '1'), (None, None)))
-    """
-    samples = load_samples(data, label_column=label_column)
+def _read_lists(samples: Samples, data: Any, known: tuple[str, ...] | None) -> LabelTable:
+    """Return images whose labels are in one cell, such as ``cat|dog``."""
     is_folder = isinstance(data, (str, os.PathLike)) and os.path.isdir(data)
     lists = [_split(label, PLUS if is_folder else BAR) for label in samples.labels]
-    if is_folder and classes is None and not any(len(labels) > 1 for labels in lists):
+    if is_folder and known is None and not any(len(labels) > 1 for labels in lists):
         raise InvalidParameterError(
-            f"The 'data' parameter must say which images have several labels. Got {str(data)!r} "
-            "instead, a folder that gives each image one. Name folders like 'cat+dog', or write a "
-            "CSV file with the columns path and label, and labels like cat|dog; or leave out "
-            "'multi_label'."
+            f"Invalid `data`: must say which images have several labels, got {str(data)!r}, a "
+            "folder that gives each image one. Name folders like 'cat+dog', or write a CSV file "
+            "with the columns path and label, and labels like cat|dog; or leave out `multi_label`."
         )
     found = sorted({label for labels in lists for label in labels})
-    if classes is None:
-        columns = tuple(found)
-    else:
-        columns = tuple(classes)
-        check_known(found, columns, "labels")
-    cells = tuple(tuple(MARK if name in labels else None for name in columns) for labels in lists)
-    return LabelTable(_unmarked(samples), columns, cells)
-
-
-def load_label_columns(data: Any, columns: Sequence[str], *, marks: bool) -> LabelTable:
-    """Return images with a cell in each of several columns of a CSV file or DataFrame.
-
-    Parameters
-    ----------
-    data : str, os.PathLike or DataFrame
-        A table with a column "path", the given ones, and optionally "group" and "source".
-    columns : sequence of str
-        Names of the columns.
-    marks : bool
-        Whether each column is a label, and its cells say by 1 or 0 (or yes, no, true, false) if the
-        image has it; else each column holds classes.
-
-    Raises
-    ------
-    InvalidParameterError
-        If there is no such file or column.
-    InvalidDataError
-        If a cell is no mark where it has to be one.
-
-    Examples
-    --------
-    >>> import pandas
-    >>> frame = pandas.DataFrame({"path": ["1.jpg", "2.jpg"], "cat": [1, 0], "dog": [1, None]})
-    >>> load_label_columns(frame, ["cat", "dog"], marks=True).cells
-    (('1', '1'), (None, <_Missing.MISSING: 'missing'>))
-    """
-    if isinstance(columns, str) or len(set(columns)) != len(columns) or not columns:
-        raise InvalidParameterError(
-            f"The 'label_columns' parameter must be different names. Got {columns!r} instead."
-        )
-    if isinstance(data, (str, os.PathLike)) and str(data).lower().endswith(TABLE_SUFFIXES):
-        name, header, lines = open_csv(os.fspath(data))
-        origin, root = os.path.splitext(name)[0], os.path.dirname(os.fspath(data))
-        rows: Iterable[tuple[str, Sequence[object]]] = (
-            (f"line {line} of {name}", [*cells, *[MISSING] * (len(header) - len(cells))])
-            for line, cells in lines
-        )
-    elif hasattr(data, "columns"):
-        header, rows = _frame_rows(cast("Frame", data))
-        origin, root = "DataFrame", ""
-    else:
-        raise InvalidParameterError(
-            "The 'data' parameter must be a .csv or .tsv file or a DataFrame, to have the columns "
-            f"{', '.join(columns)}. Got {data!r} instead."
-        )
-    return _from_rows(header, rows, columns, root or None, origin, marks)
-
-
-def check_known(found: Iterable[str], known: Sequence[str], what: str) -> None:
-    """Refuse names that are not among those that a model knows.
-
-    Raises
-    ------
-    InvalidDataError
-        If there is one.
-    """
-    strange = sorted({*found} - {*known})
-    if strange:
+    columns = tuple(found) if known is None else known
+    if strange := sorted({*found} - {*columns}):
         raise InvalidDataError(
-            f"There are {what} that the model does not know: {', '.join(strange)}. It knows "
-            f"{', '.join(known)}. Give images of nothing it knows as unknown, without a label."
+            f"There are labels that the model does not know: {', '.join(strange)}. It knows "
+            f"{', '.join(columns)}. Give images of nothing it knows as unknown, without a label."
         )
-
-
-def _from_rows(
-    header: Sequence[str],
-    rows: Iterable[tuple[str, Sequence[object]]],
-    columns: Sequence[str],
-    root: str | None,
-    origin: str,
-    marks: bool,
-) -> LabelTable:
-    found = find_columns(
-        header,
-        path_column=DEFAULT_PATH,
-        label_column=DEFAULT_LABEL,
-        group_column=DEFAULT_GROUP,
-        source_column=DEFAULT_SOURCE,
-    )
-    for name in columns:
-        if name not in header:
-            listed = ", ".join(map(repr, header))
-            raise InvalidParameterError(
-                f"The 'label_columns' parameter must name columns, of {listed}. "
-                f"Got {name!r} instead."
-            )
-    place = {name: i for i, name in reversed(list(enumerate(header)))}
-    table: list[Row] = []
-    cells: list[tuple[Cell, ...]] = []
-    for where, row in rows:
-        answers = tuple(_cell(row[place[name]], name, where, marks) for name in columns)
-        looked_at = any(cell is not MISSING for cell in answers)
-        group, source = (
-            None if name is None else row[place[name]] for name in (found.group, found.source)
-        )
-        # what stands for a label here only says whether anybody has looked at the image
-        table.append(
-            Row(where, row[place[found.path]], MARK if looked_at else MISSING, group, source)
-        )
-        if looked_at:
-            cells.append(answers)
-    samples = samples_from_rows(table, root=root, origin=origin)
-    return LabelTable(_unmarked(samples), tuple(columns), tuple(cells))
-
-
-def _frame_rows(frame: Frame) -> tuple[list[str], Iterator[tuple[str, list[object]]]]:
-    names = list(frame.columns)
-    rows = zip(*(frame[name] for name in names), strict=True)
-    return names, (
-        (f"row {i}", [MISSING if cell is None else cell for cell in row])
-        for i, row in enumerate(rows)
-    )
-
-
-def _cell(value: object, column: str, where: str, marks: bool) -> Cell:
-    text = to_text(value, f"{column} ({where})")
-    if not marks or text is None or text is MISSING:
-        return text
-    if text.lower() in YES | NO:
-        return MARK if text.lower() in YES else None
-    raise InvalidDataError(
-        f"A cell of the label {column!r} must be 1 or 0, yes or no, true or false, or empty. Got "
-        f"{text!r} in {where} instead. If the column holds classes, it is for multi-output."
-    )
+    cells = tuple(tuple(MARK if name in labels else None for name in columns) for labels in lists)
+    return LabelTable(samples, "labels", columns, cells)
 
 
 def _split(label: str | None, separator: str) -> set[str]:
@@ -292,5 +226,34 @@ def _split(label: str | None, separator: str) -> set[str]:
     return {part for part in parts if part}
 
 
-def _unmarked(samples: Samples) -> Samples:
-    return replace(samples, labels=[None] * len(samples))
+def _read_columns(data: Any, columns: tuple[str, ...], kind: Kind) -> LabelTable:
+    """Return images with a cell in each of several columns of a CSV file or DataFrame."""
+    different = 0 < len(columns) == len(set(columns))
+    require(different, "label_columns", "different names", columns)
+    table = open_table(data)
+    if table is None:
+        needed = f"a .csv or .tsv file or a DataFrame with the columns {', '.join(columns)}"
+        raise InvalidParameterError(f"Invalid `data`: must be {needed}, got {data!r}.")
+    names = [find_column(table, "label_columns", name) for name in columns]
+    samples, cells = read_rows(table, names, _mark if kind == "labels" else to_text)
+    return LabelTable(samples, kind, columns, tuple(cells))
+
+
+def _reordered(table: LabelTable, columns: tuple[str, ...]) -> LabelTable:
+    """Return the given columns; the cells of columns that are not there are missing."""
+    rows = (dict(zip(table.columns, row, strict=True)) for row in table.cells)
+    cells = tuple(tuple(row.get(name, MISSING) for name in columns) for row in rows)
+    return replace(table, columns=columns, cells=cells)
+
+
+def _mark(value: object, what: str) -> Cell:
+    """Return `MARK` for yes, None for no."""
+    text = to_text(value, what)
+    if text is None or text is MISSING:
+        return text
+    if text.lower() in YES | NO:
+        return MARK if text.lower() in YES else None
+    raise InvalidDataError(
+        f"Invalid {what}: must be 1 or 0, yes or no, true or false, or empty, got {text!r}. "
+        "If the column holds classes, it is for multi-output."
+    )

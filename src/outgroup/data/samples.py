@@ -1,9 +1,10 @@
-"""What every loader returns."""
+"""`Samples`: images with their labels, groups and origins."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 from outgroup.errors import InvalidDataError
 from outgroup.images import ImageSource
@@ -13,15 +14,7 @@ COLUMNS = ("sources", "labels", "groups", "origins")
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file or folder that was found and not taken.
-
-    Parameters
-    ----------
-    path : str
-        Where it is, as it was reached.
-    reason : str
-        Why it was not taken, in plain words.
-    """
+    """A file or folder that was found but not used."""
 
     path: str
     reason: str
@@ -29,34 +22,19 @@ class Skipped:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Images with what is known about them, as parallel columns.
+    """Images and what is known about them, as columns of equal length.
 
     Parameters
     ----------
-    sources : sequence of ImageSource
-        Paths, bytes, Pillow images or arrays; none has been opened.
     labels : sequence of str or None
-        The class; None means other, none of the classes.
+        The class; None for other, that is none of the classes.
     groups : sequence of str or None
-        Images of one burst, video or patient share a group, and are never split apart.
+        Images of one burst, video or patient share a group, which is never split.
     origins : sequence of str
         Where the image comes from: a folder of negatives, a camera, a site.
     unlabelled : sequence of ImageSource
-        Sources of which nobody said what they are. They are in none of the columns, so that
-        nothing can take them for others by mistake.
-    skipped : sequence of Skipped
-        What was found and not taken.
-
-    Raises
-    ------
-    InvalidDataError
-        If the columns differ in length.
-
-    Examples
-    --------
-    >>> samples = Samples(["a.jpg", "b.jpg"], ["cat", None], [None, None], ["web", "web"])
-    >>> len(samples), samples.subset([1]).sources
-    (2, ('b.jpg',))
+        Images whose class nobody knows. They are in none of the columns, so that they can't be
+        mistaken for other.
     """
 
     sources: Sequence[ImageSource]
@@ -67,35 +45,35 @@ class Samples:
     skipped: Sequence[Skipped] = ()
 
     def __post_init__(self) -> None:
-        for name in (*COLUMNS, "unlabelled", "skipped"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        lengths = {name: len(getattr(self, name)) for name in COLUMNS}
-        if len(set(lengths.values())) > 1:
-            listed = ", ".join(f"{count} {name}" for name, count in lengths.items())
-            raise InvalidDataError(f"There must be one of each for an image. Got {listed} instead.")
+        for field in fields(self):
+            object.__setattr__(self, field.name, tuple(getattr(self, field.name)))
+        require_equal_lengths({name: getattr(self, name) for name in COLUMNS})
 
     def __len__(self) -> int:
-        """Return the number of samples; the unlabelled and the skipped don't count."""
+        """Return the number of samples, without the unlabelled and the skipped."""
         return len(self.sources)
 
     def subset(self, indices: Iterable[int]) -> Samples:
-        """Return the samples at these positions, in this order.
-
-        What was unlabelled or skipped belongs to the loading, not to a sample, and stays behind.
-        """
+        """Return the samples at these positions, without anything unlabelled or skipped."""
         rows = list(indices)
         return Samples(*([getattr(self, name)[row] for row in rows] for name in COLUMNS))
 
     @classmethod
     def concatenate(cls, parts: Iterable[Samples]) -> Samples:
-        """Return all parts as one, in order, with all that was unlabelled or skipped.
-
-        Examples
-        --------
-        >>> one = Samples(["a.jpg"], ["cat"], [None], ["web"])
-        >>> len(Samples.concatenate([one, one]))
-        2
-        """
+        """Return all parts as one, in order, with everything unlabelled or skipped."""
         parts = list(parts)
-        names = (*COLUMNS, "unlabelled", "skipped")
+        names = [field.name for field in fields(cls)]
         return cls(*([item for part in parts for item in getattr(part, name)] for name in names))
+
+
+def require_equal_lengths(columns: Mapping[str, Sequence[object]]) -> None:
+    """Raise `InvalidDataError` unless all columns have one length."""
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{count} {name}" for name, count in lengths.items())
+        raise InvalidDataError(f"There must be one of each for every image, got {listed}.")
+
+
+def path_of(source: ImageSource) -> str | None:
+    """Return the path of an image as it was given, None for an image in memory."""
+    return str(os.fspath(source)) if isinstance(source, (str, os.PathLike)) else None

@@ -1,7 +1,7 @@
-"""Detectors: embeddings or class scores in, other-scores out (higher = more other, everywhere).
+"""Detectors: embeddings or logits in, other-scores out; a higher score is more other.
 
-To add one, write a module here with one class that derives from `FeatureDetector`, `LogitDetector`
-or `FittedLogitDetector` and registers itself.
+A new detector is one class, in a module of this package or anywhere else. It derives from
+`FeatureDetector`, `LogitDetector` or `FittedLogitDetector` and is registered in `DETECTORS`.
 """
 
 from outgroup.detectors.base import (

@@ -11,10 +11,14 @@
 from __future__ import annotations
 
 from outgroup.embeddings.cache import CacheWarning, EmbeddingCache
-from outgroup.embeddings.embedded_image import EmbeddedImage
-from outgroup.embeddings.embedder import Embedder, namespace, usable_cores
+from outgroup.embeddings.embedder import (
+    EmbeddedImage,
+    Embedder,
+    Embeddings,
+    namespace,
+    usable_cores,
+)
 from outgroup.embeddings.progress import ProgressBar
-from outgroup.embeddings.result import Embeddings
 
 __all__ = [
     "CacheWarning",

@@ -1,8 +1,8 @@
-"""Embeddings kept on disk, so that an image is computed once by each backbone.
+"""Embeddings kept on disk, so that each backbone computes an image once.
 
 One SQLite file: its transactions survive a killed process, and several processes may use it at the
-same time. Whatever goes wrong with it costs time and never a number: each row carries a checksum, a
-damaged file is begun afresh, and where nothing can be written, work goes on without the cache.
+same time. A fault in it costs time and never gives a wrong number: each row carries a checksum, a
+damaged file is begun afresh, and if nothing can be written, work goes on without the cache.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from outgroup.backbones import cache_folder
 
 T = TypeVar("T")
 
+#: About 400,000 images of the bundled backbone.
 DEFAULT_MAX_BYTES = 4 * 2**30
-"""About 400,000 images of the bundled backbone."""
 
 _FILE = "embeddings.sqlite3"
 _SCHEMA = """
@@ -34,10 +34,9 @@ PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS embeddings_1 (key TEXT PRIMARY KEY, used INTEGER, data BLOB);
 CREATE INDEX IF NOT EXISTS used_1 ON embeddings_1 (used);
-"""  # A table of another layout gets another number, and older versions keep theirs.
+"""
 
 _CHECKSUM_BYTES = 8
-_SECONDS_PER_DAY = 86_400
 _FLUSH_ROWS = 128
 _FLUSH_SECONDS = 2.0
 _BUSY_SECONDS = 30.0
@@ -48,31 +47,18 @@ class CacheWarning(UserWarning):
 
 
 class EmbeddingCache:
-    """Embeddings kept on disk, least recently used ones dropped above a size.
+    """Embeddings kept on disk; above a size the least recently used ones are deleted.
 
-    Threads may share one; processes may open one each in the same folder.
+    Threads may share one; processes may open one each in the same folder. A `CacheWarning` is given
+    once when the file is damaged and begun afresh, and once when it can't be used at all.
 
     Parameters
     ----------
     folder : Path, optional
         Where the file is; `outgroup.backbones.cache_folder` if not given.
     max_bytes : int
-        When the entries take more than this, those not used for longest are deleted. "Used" counts
-        in days, so that reading does not mean writing.
-
-    Warns
-    -----
-    CacheWarning
-        Once when the file is damaged and begun afresh, and once when it can't be used at all.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> cache = EmbeddingCache(Path(tempfile.mkdtemp()))
-    >>> cache.put("key", np.array([1, 2], np.float32))
-    >>> cache.close()
-    >>> cache.get("key", 2)
-    array([1., 2.], dtype=float32)
+        The size above which entries are deleted. The time of use is counted in days, so that
+        reading rarely means writing.
     """
 
     def __init__(self, folder: Path | None = None, *, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
@@ -87,36 +73,26 @@ class EmbeddingCache:
         self._flushed = time.monotonic()
 
     def get(self, key: str, size: int) -> npt.NDArray[np.float32] | None:
-        """Return the vector of a key, or None if there is no sound one of this size.
-
-        Parameters
-        ----------
-        key : str
-        size : int
-            How many numbers the vector must have.
-
-        Returns
-        -------
-        ndarray of float32, shape (size,), or None
-        """
+        """Return the vector of a key, of shape (size,), or None if there is no sound one."""
         select = "SELECT used, data FROM embeddings_1 WHERE key = ?"
         row = self._guarded(lambda connection: connection.execute(select, (key,)).fetchone())
         # In a damaged file a column can hold anything.
         if row is None or not isinstance(row[0], int) or not isinstance(row[1], bytes):
             return None
-        used, data = row
-        vector = _open_sealed(key, data)
-        if vector is None or vector.size != size:
+        used, sealed = row
+        checksum, data = sealed[:_CHECKSUM_BYTES], sealed[_CHECKSUM_BYTES:]
+        if checksum != _checksum(key, data) or len(data) != 4 * size:
             return None
         if used < _today():
             with self._lock:
                 self._touched.add(key)
-        return vector
+        return np.frombuffer(data, "<f4").astype(np.float32, copy=False)
 
     def put(self, key: str, vector: npt.NDArray[np.float32]) -> None:
         """Keep a vector; it is on disk after some two seconds or the next `flush`."""
+        data = vector.astype("<f4").tobytes()
         with self._lock:
-            self._new[key] = _seal(key, vector)
+            self._new[key] = _checksum(key, data) + data
             due = time.monotonic() - self._flushed > _FLUSH_SECONDS
             if due or len(self._new) >= _FLUSH_ROWS:
                 self.flush()
@@ -130,25 +106,17 @@ class EmbeddingCache:
             self._touched.clear()
             self._flushed = time.monotonic()
 
-    def clear(self) -> None:
-        """Delete every entry, and give the space back to the disk."""
-        script = "DELETE FROM embeddings_1; VACUUM"
-        with self._lock:
-            self._new.clear()
-            self._guarded(lambda connection: connection.executescript(script))
-
     def close(self) -> None:
-        """Write what was put and close the file; the cache opens it again when it is next used."""
+        """Write what was put and close the file; the next use opens it again."""
         self.flush()
         with self._lock:
             self._disconnect()
 
     def __len__(self) -> int:
         """Return the number of entries on disk."""
-        count = self._guarded(
-            lambda connection: connection.execute("SELECT COUNT(*) FROM embeddings_1").fetchone()
-        )
-        return 0 if count is None else int(count[0])
+        count = "SELECT COUNT(*) FROM embeddings_1"
+        row = self._guarded(lambda connection: connection.execute(count).fetchone())
+        return 0 if row is None else int(row[0])
 
     def _write(self, connection: sqlite3.Connection) -> None:
         day = _today()
@@ -161,8 +129,13 @@ class EmbeddingCache:
                 "UPDATE embeddings_1 SET used = ? WHERE key = ?",
                 [(day, key) for key in self._touched],
             )
-        if _live_bytes(connection) > self._max_bytes:
-            _delete_least_used(connection, self._max_bytes)
+        deleted = 1
+        while deleted and _live_bytes(connection) > self._max_bytes:
+            with connection:  # a tenth of the rows at a time
+                deleted = connection.execute(
+                    "DELETE FROM embeddings_1 WHERE rowid IN (SELECT rowid FROM embeddings_1 "
+                    "ORDER BY used, rowid LIMIT (SELECT COUNT(*) / 10 + 1 FROM embeddings_1))"
+                ).rowcount
 
     def _guarded(self, action: Callable[[sqlite3.Connection], T]) -> T | None:
         """Run an action on the open file; None if the file is damaged or can't be used."""
@@ -212,19 +185,7 @@ def _warn(message: str) -> None:
 
 
 def _today() -> int:
-    return int(time.time()) // _SECONDS_PER_DAY
-
-
-def _seal(key: str, vector: npt.NDArray[np.float32]) -> bytes:
-    data = vector.astype("<f4").tobytes()
-    return _checksum(key, data) + data
-
-
-def _open_sealed(key: str, sealed: bytes) -> npt.NDArray[np.float32] | None:
-    checksum, data = sealed[:_CHECKSUM_BYTES], sealed[_CHECKSUM_BYTES:]
-    if checksum != _checksum(key, data):
-        return None
-    return np.frombuffer(data, "<f4").astype(np.float32, copy=False)
+    return int(time.time()) // 86_400
 
 
 def _checksum(key: str, data: bytes) -> bytes:
@@ -240,15 +201,3 @@ def _live_bytes(connection: sqlite3.Connection) -> int:
         for name in ("page_size", "page_count", "freelist_count")
     )
     return int(page * (pages - free))
-
-
-def _delete_least_used(connection: sqlite3.Connection, max_bytes: int) -> None:
-    """Delete a tenth of the rows at a time until the rest fits."""
-    while _live_bytes(connection) > max_bytes:
-        with connection:
-            deleted = connection.execute(
-                "DELETE FROM embeddings_1 WHERE rowid IN (SELECT rowid FROM embeddings_1 "
-                "ORDER BY used, rowid LIMIT (SELECT COUNT(*) / 10 + 1 FROM embeddings_1))"
-            ).rowcount
-        if deleted == 0:
-            return

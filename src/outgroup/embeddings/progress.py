@@ -1,4 +1,4 @@
-"""A progress bar on standard error, for work that takes long enough to wonder."""
+"""A progress bar on standard error, for work that takes longer than a second."""
 
 from __future__ import annotations
 
@@ -8,25 +8,11 @@ from typing import Any
 
 
 class ProgressBar:
-    """Counts images; after a second it shows the count, the rate and the time left.
+    """Count, rate and time left, shown on standard error; standard output is for results.
 
-    Standard output is never written to: it belongs to the results.
-
-    Parameters
-    ----------
-    total : int or None
-        How many images there are, where that is known.
-    shown : bool or None
-        Whether the bar may be shown; None shows it if standard error is a terminal.
-    delay : float
-        Seconds until it is shown. What takes less needs no bar, and no time to load one.
-    what : str
-        What is counted.
-
-    Examples
-    --------
-    >>> with ProgressBar(total=3, shown=False) as bar:
-    ...     bar.advance()
+    `total` is None if it is not known. `shown` None shows the bar if standard error is a terminal.
+    Before `delay` seconds not even the library that draws it is loaded. `what` says what is
+    counted.
     """
 
     def __init__(
@@ -51,7 +37,7 @@ class ProgressBar:
             self._bar.stop()
 
     def advance(self) -> None:
-        """Count one more image."""
+        """Count one more item."""
         self._count += 1
         self._update(self._count)
 
@@ -68,10 +54,8 @@ class ProgressBar:
 
 
 def rate(speed: float) -> str:
-    """Return how many a second, or how many seconds one takes.
+    """Return a speed as items per second, or as seconds per item if it is below 1.
 
-    Examples
-    --------
     >>> rate(1234.5), rate(4.26), rate(0.25)
     ('1,234/s', '4.3/s', '4 s each')
     """

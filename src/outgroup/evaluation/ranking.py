@@ -19,20 +19,8 @@ def auroc(known_scores: ArrayLike, other_scores: ArrayLike) -> float:
 
     Parameters
     ----------
-    known_scores : array-like of shape (n_known,)
-        Other-scores of known images, higher = more other.
-    other_scores : array-like of shape (n_other,)
-        Other-scores of others.
-
-    Returns
-    -------
-    float
-        Between 0 and 1; 0.5 is chance.
-
-    Raises
-    ------
-    InvalidDataError
-        If either is empty or has NaN.
+    known_scores, other_scores : array-like of shape (n_known,) and (n_other,)
+        Other-scores, higher = more other; none or NaN is an `InvalidDataError`.
 
     Examples
     --------
@@ -48,22 +36,11 @@ def auroc(known_scores: ArrayLike, other_scores: ArrayLike) -> float:
 def auroc_interval(
     value: float, n_known: int, n_other: int, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Confidence interval of an AUROC, sensible at 0 and 1 too.
+    """Confidence interval of an AUROC, from the sizes of both samples, sensible at 0 and 1 too.
 
     Method 5 of Newcombe 2006 (Statistics in Medicine 25, 559-573): the score interval of the
     variance of Hanley and McNeil 1982 with both sample sizes replaced by their mean.
 
-    Parameters
-    ----------
-    value : float
-        The AUROC found.
-    n_known, n_other : int
-        Sizes of the two samples.
-    confidence : float, default=0.95
-        Confidence of the interval.
-
-    Examples
-    --------
     >>> tuple(round(side, 3) for side in auroc_interval(1.0, 100, 60))
     (0.974, 1.0)
     """
@@ -88,22 +65,9 @@ def fpr_at_tpr(known_scores: ArrayLike, other_scores: ArrayLike, tpr: float = 0.
     """Share of others accepted at the lowest threshold that keeps a share `tpr` of known images.
 
     The figure usually called FPR95. It reads the threshold off the very known images it reports on,
-    so it compares scores; it is no estimate of what a calibrated threshold does.
+    so it compares scores; it is no estimate of what a calibrated threshold does. A score equal to
+    the threshold is kept.
 
-    Parameters
-    ----------
-    known_scores, other_scores : array-like
-        As for `auroc`.
-    tpr : float, default=0.95
-        Share of known images to keep, in (0, 1]; a score equal to the threshold is kept.
-
-    Returns
-    -------
-    float
-        Share of others with a score at or below that threshold.
-
-    Examples
-    --------
     >>> fpr_at_tpr([0.1, 0.2, 0.3, 0.4], [0.3, 0.5, 0.6, 0.7], tpr=0.75)
     0.25
     """

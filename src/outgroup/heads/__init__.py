@@ -1,9 +1,5 @@
-"""Heads: embeddings in, class scores out.
+"""Heads: embeddings in, class scores out."""
 
-To add one, write a module here with one class that derives from `Head` and registers itself.
-"""
-
-from outgroup.heads._linear import one_thread
 from outgroup.heads.base import (
     HEADS,
     OTHER,
@@ -12,6 +8,7 @@ from outgroup.heads.base import (
     Head,
     SigmoidHead,
     SoftmaxHead,
+    one_thread,
 )
 
 __all__ = [

@@ -1,15 +1,13 @@
-"""One image in, upright RGB pixels out; or one plain reason why not.
+"""Images in, upright RGB pixels out, or one plain reason why not.
 
-What this package sees to:
+* A path, bytes, a Pillow image or an array of the same image give the same pixels.
+* Whatever is wrong with a file ends in `UnreadableImageError` with a reason that a person can act
+  on, never in another exception, a hang, or half a picture.
+* Bytes and pixels are capped before memory is taken for them.
+* Decoding runs in threads: no global setting of Pillow or of `warnings` is changed. Pillow's own
+  warnings about damaged TIFF and ICO files can't be silenced for one thread alone.
 
-* a path, bytes, a Pillow image or an array of the same image give the same pixels;
-* whatever is wrong with a file ends in `UnreadableImageError` with a reason that a person can act
-  on, never in another exception, a hang, or half a picture;
-* bytes and pixels are capped before memory is taken for them;
-* decoding runs in threads: no global setting of Pillow or of `warnings` is changed. (Pillow itself
-  still warns of some damage in TIFF and ICO files; no thread can silence that for itself alone.)
-
-The usual calls, where a file is to be hashed and decoded but read only once:
+To hash and decode a file but read it only once:
 
 >>> from outgroup.images import Preprocessing, content_digest, load_image, read_source
 >>> import numpy as np
@@ -20,19 +18,26 @@ The usual calls, where a file is to be hashed and decoded but read only once:
 
 from __future__ import annotations
 
-from outgroup.images.decoding import MAX_PIXELS, decode, decode_with_size, load_image
-from outgroup.images.digests import content_digest
+from outgroup.images.decoding import (
+    content_digest,
+    decode,
+    decode_with_size,
+    decoder_reasons,
+    image_from_array,
+    load_image,
+)
+from outgroup.images.image_files import MAX_BYTES, ImageSource, is_one_image, read_source
 from outgroup.images.preprocessing import Preprocessing
-from outgroup.images.sources import MAX_BYTES, ImageSource, is_one_image, read_source
 
 __all__ = [
     "MAX_BYTES",
-    "MAX_PIXELS",
     "ImageSource",
     "Preprocessing",
     "content_digest",
     "decode",
     "decode_with_size",
+    "decoder_reasons",
+    "image_from_array",
     "is_one_image",
     "load_image",
     "read_source",

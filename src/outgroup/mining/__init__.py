@@ -1,12 +1,10 @@
-"""Negatives from a stream without end: test, then train, with a bound that holds at all times."""
+"""Mine negatives from an endless stream: test, then train, with a bound that always holds."""
 
-from __future__ import annotations
-
-from outgroup.mining.effort import Effort
-from outgroup.mining.from_streams import mine, mine_embeddings
-from outgroup.mining.mined import Mined, Quarantined, Stage
-from outgroup.mining.streams import sources
-from outgroup.mining.suspects import Suspects, TypicalOfAClass
+from outgroup.mining.image_streams import sources
+from outgroup.mining.memory import Quarantined, Stage
+from outgroup.mining.mined import Mined
+from outgroup.mining.miner import Effort, Suspects, TypicalOfAClass
+from outgroup.mining.mining_run import mine, mine_embeddings
 
 __all__ = [
     "Effort",

@@ -1,83 +1,32 @@
-"""What mining gives: a model, what it does on the stream, and how it came about."""
+"""The result of mining: a model, and what it does on the stream."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from outgroup.calibration import Certificate, Promise
+from outgroup.calibration import Certificate, Guarantee
 from outgroup.calibration.certificate import percent
-from outgroup.model import OpenSetModel
+from outgroup.mining.memory import Memory, Quarantined, Stage
+from outgroup.model import Model
 
 if TYPE_CHECKING:
     from outgroup.classifier import ImageClassifier
-    from outgroup.mining.memory import Memory
 
 POPULATION = "images of the stream that was mined"
 
-#: Why mining ended, in the words of `Mined.stopped`, and in a sentence.
+#: Values of `Mined.stopped`, and the sentences that explain them.
 REASONS = {
-    "target": "The bound is as low as it was asked to be.",
-    "images": "As many images were taken from the stream as were allowed.",
-    "seconds": "The time that was allowed is over.",
-    "refits": "No refit is left, and the last model accepts more than was asked for.",
+    "target": "The bound has reached the target.",
+    "images": "The limit on images was reached.",
+    "seconds": "The limit on time was reached.",
+    "refits": "No refit is left, and the last model accepts more than the target.",
     "end": "The stream came to its end.",
-    "repeats": "The stream repeats itself: all of its images had been there before.",
+    "repeats": "The stream repeats itself: it gives no new images any more.",
     "interrupted": "It was interrupted.",
     "failed": "The stream failed.",
-    "infeasible": "A promise that was asked for could not be given with what was mined.",
+    "infeasible": "With the mined negatives a guarantee that was asked for can't be given.",
 }
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One model on the stream, from its fit to the next.
-
-    Parameters
-    ----------
-    images : int
-        Images that were counted: each scored before anything was learned from it, copies once.
-    accepted : int
-        How many of them the model gave a class.
-    bound : float
-        Upper bound of the share that it accepts. The bounds of all stages hold together, with the
-        confidence that mining was called with, at every moment.
-    learned : int
-        Mined negatives that the model had learned from.
-    read : int
-        Images that had been taken from the stream when the stage ended.
-    seconds : float
-        Since mining began, when the stage ended.
-    """
-
-    images: int
-    accepted: int
-    bound: float
-    learned: int
-    read: int
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Quarantined:
-    """An image that looks like a known class; nothing was learned from it.
-
-    Parameters
-    ----------
-    name : str or None
-        Its path, or where it was found.
-    label : str
-        The class that it looks like.
-    other_score : float
-        By the model that met it.
-    key : int
-        What identifies its embedding.
-    """
-
-    name: str | None
-    label: str
-    other_score: float
-    key: int
 
 
 @dataclass(frozen=True)
@@ -86,23 +35,21 @@ class Mined:
 
     Parameters
     ----------
-    model : OpenSetModel
-        Its certificate has the promise about the stream beside that about known images.
+    model : Model
+        Its certificate has the guarantee about the stream beside those about other images.
     stages : tuple of Stage
-        One for each model, the last that of `model`.
+        One for each model; the last is that of `model`.
     confidence : float
-        Of the bounds of all stages together.
+        Confidence of the bounds of all stages together.
     target : float or None
         The share that was asked for.
     stopped : str
-        Why it ended: one of `REASONS`.
+        Why mining ended: a key of `REASONS`.
     read, unreadable, repeated : int
         Images taken from the stream, those that could not be read, and those that had been there
-        before; of the latter two none was counted.
+        before or in training. Of the latter two none was counted.
     quarantined : tuple of Quarantined
-        The suspects that look most like a known class.
-    n_quarantined : int
-        How many suspects there were in all.
+        Suspects, those that look most like a known class; `n_quarantined` is the number of all.
     negatives : tuple of (str or None)
         Names of the mined negatives that `model` learned from.
     error : Exception or None
@@ -110,10 +57,10 @@ class Mined:
     classifier : ImageClassifier or None
         The model with its backbone, where images were mined.
     memory : Memory or None
-        What was kept of the stream, for mining on.
+        What was kept of the stream, for the parameter `before`.
     """
 
-    model: OpenSetModel
+    model: Model
     stages: tuple[Stage, ...]
     confidence: float
     target: float | None
@@ -130,12 +77,12 @@ class Mined:
 
     @property
     def reached(self) -> bool:
-        """Whether the bound is as low as it was asked to be."""
+        """Whether the bound is at most the target."""
         return self.target is not None and self.stages[-1].bound <= self.target
 
     @property
     def sentence(self) -> str:
-        """What is known of the model on this stream, in plain words."""
+        """What is known of the model on this stream, in words."""
         last = self.stages[-1]
         since = " after the last refit" if len(self.stages) > 1 else ""
         if not last.images:
@@ -162,22 +109,12 @@ class Mined:
         }
 
 
-def with_promise(
-    model: OpenSetModel, stage: Stage, confidence: float, target: float | None
-) -> OpenSetModel:
-    """Return a model whose certificate says what it does on the stream."""
+def with_guarantee(model: Model, stage: Stage, confidence: float, target: float | None) -> Model:
+    """Return the model with a guarantee about the stream in its certificate."""
     if not stage.images:
         return model
-    kept = target if target is not None and stage.bound <= target else None
-    promise = Promise(
-        "accepted",
-        POPULATION,
-        stage.bound,
-        stage.accepted,
-        stage.images,
-        "images",
-        confidence,
-        kept,
-    )
-    before = tuple(p for p in model.certificate.promises if p.population != POPULATION)
-    return replace(model, certificate=Certificate((*before, promise), model.certificate.method))
+    asked = target if target is not None and stage.bound <= target else None
+    counted = stage.bound, stage.accepted, stage.images, "images"
+    guarantee = Guarantee("accepted", POPULATION, *counted, confidence, asked)
+    before = tuple(p for p in model.certificate.guarantees if p.population != POPULATION)
+    return replace(model, certificate=Certificate((*before, guarantee), model.certificate.method))

@@ -1,23 +1,10 @@
-"""Networks with several inputs: images of one or more bands, and table columns.
+"""Networks with several inputs: images of one or more bands, and columns of a table.
 
-Learning needs torch, and is in `learning` alone; a model that was learned is an ONNX graph and
-NumPy arrays, and answers without it.
+They are an encoder like a backbone: rows in, layers out. Training needs torch; a trained encoder is
+an ONNX graph and NumPy arrays.
 """
 
-from outgroup.multi_input.classifier import MultiInputClassifier
-from outgroup.multi_input.declarations import Bands, Categorical, Inputs, Numeric
-from outgroup.multi_input.plans import PRESETS, Block, Preset
-from outgroup.multi_input.predictions import InputsPrediction, InputsPredictions
+from outgroup.multi_input.inputs import Bands, Categorical, Inputs, Numeric
+from outgroup.multi_input.network_plan import PRESETS, Block, Preset
 
-__all__ = [
-    "PRESETS",
-    "Bands",
-    "Block",
-    "Categorical",
-    "Inputs",
-    "InputsPrediction",
-    "InputsPredictions",
-    "MultiInputClassifier",
-    "Numeric",
-    "Preset",
-]
+__all__ = ["PRESETS", "Bands", "Block", "Categorical", "Inputs", "Numeric", "Preset"]

@@ -1,4 +1,4 @@
-"""One cell of the data at a time: an image of a stated shape, a number, a name, or missing."""
+"""Read one cell at a time: an image, a number, a name, or nothing."""
 
 from __future__ import annotations
 
@@ -10,128 +10,89 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup.data.values import is_missing
 from outgroup.errors import UnreadableImageError
 from outgroup.images import decode
 
 #: Texts that stand for a missing value, whatever their case.
 MISSING_TEXTS = frozenset({"", "na", "n/a", "nan", "null", "none"})
 
-#: Above any image that such a network is for; an array file is not read beyond it.
+#: Most numbers of an image; a longer array file is not read.
 MAX_NUMBERS = 64_000_000
 
 
-def is_missing(cell: Any) -> bool:
-    """Return whether a cell is empty.
+def is_empty(cell: Any) -> bool:
+    """Return whether a cell holds nothing.
 
-    Examples
-    --------
-    >>> [is_missing(cell) for cell in (None, float("nan"), "na", "", [], 0, "0")]
+    >>> [is_empty(cell) for cell in (None, float("nan"), "na", "", [], 0, "0")]
     [True, True, True, True, True, False, False]
     """
-    if cell is None:
-        return True
+    if isinstance(cell, np.ndarray) and not cell.ndim:
+        cell = cell.item()
     if isinstance(cell, str):
         return cell.strip().lower() in MISSING_TEXTS
-    if isinstance(cell, np.ndarray) and not cell.ndim:
-        return is_missing(cell.item())
     if isinstance(cell, (list, tuple, np.ndarray)):
         return len(cell) == 0
-    return isinstance(cell, (float, np.floating)) and math.isnan(cell)
+    return cell is None or is_missing(cell)
 
 
 def as_number(cell: Any) -> float:
-    """Return a cell as a number, NaN if it is missing.
-
-    Raises
-    ------
-    ValueError
-        If it is no finite number; the message is the reason.
-    """
-    if is_missing(cell):
+    """Return a cell as a number, NaN if it is missing; raise `ValueError` if it is not finite."""
+    if is_empty(cell):
         return math.nan
     try:
         value = float(cell)
     except (TypeError, ValueError):
-        raise ValueError(f"{shown(cell)} is no number") from None
+        text = repr(cell)
+        shown = text if len(text) <= 40 else f"{text[:37]}..."
+        raise ValueError(f"{shown} is no number") from None
     if not math.isfinite(value):
         raise ValueError(f"{value} is no finite number")
     return value
 
 
 def as_name(cell: Any) -> str | None:
-    """Return a cell as the name of a category, None if it is missing.
+    """Return a cell as a name, None if it is missing.
 
-    A whole number is the same whether it was read as one or, beside missing values, as a float.
+    A column of whole numbers is read as floats if one is missing; their names stay the same.
 
-    Examples
-    --------
     >>> as_name(3.0), as_name("3"), as_name(None)
     ('3', '3', None)
     """
-    if is_missing(cell):
+    if is_empty(cell):
         return None
-    if isinstance(cell, (float, np.floating)) and float(cell).is_integer():
-        return str(int(cell))
-    return str(cell)
+    whole = isinstance(cell, (float, np.floating)) and float(cell).is_integer()
+    return str(int(cell) if whole else cell)
 
 
 def as_image(
     cell: Any, channels: int, size: tuple[int, int] | None, root: Path | None = None
 ) -> NDArray[np.float32] | None:
-    """Return a cell as an image, None if it is missing.
+    """Return a cell (see `Bands`) as an image (channels, height, width), None if it is missing.
 
-    Parameters
-    ----------
-    cell : path, array or list of numbers
-        See `Bands`.
-    channels : int
-        How many it must have.
-    size : (int, int) or None
-        Height and width that it must have; None: any, a flat list being a square.
-    root : Path or None
-        Folder that relative paths are in.
-
-    Returns
-    -------
-    ndarray of shape (channels, height, width), float32, or None
-
-    Raises
-    ------
-    ValueError
-        If it is anything else; the message is the reason.
-
-    Examples
-    --------
-    >>> as_image([1, 2, 3, 4], 1, None).tolist()
-    [[[1.0, 2.0], [3.0, 4.0]]]
-    >>> as_image([[1, 2], [3]], 1, None)
-    Traceback (most recent call last):
-    ValueError: its rows differ in length
+    Relative paths start from `root`. The message of the `ValueError` says what is wrong.
     """
-    if is_missing(cell):
+    if is_empty(cell):
         return None
-    values = _read(cell, channels, root) if isinstance(cell, (str, os.PathLike)) else cell
+    values = cell
+    if isinstance(cell, (str, os.PathLike)):
+        file = Path(cell) if root is None else root / cell
+        is_array = file.suffix.lower() == ".npy"
+        values = _read_npy(file) if is_array else _read_picture(file, channels)
     try:
         image = np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError):
-        ragged = isinstance(values, (list, tuple)) and any(
-            isinstance(row, (list, tuple)) for row in values
-        )
+        lists = isinstance(values, (list, tuple))
+        ragged = lists and any(isinstance(row, (list, tuple)) for row in values)
         raise ValueError("its rows differ in length" if ragged else "no image of numbers") from None
-    image = _shaped(image, channels, size)
+    image = _channels_first(image, channels, size)
     bad = int((~np.isfinite(image)).sum())
     if bad:
         raise ValueError(f"{bad} of its {image.size} pixels are NaN or infinite")
     return image
 
 
-def shown(cell: Any) -> str:
-    """Return a cell as a message shows it, cut short."""
-    text = repr(cell)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
-def _shaped(
+def _channels_first(
     image: NDArray[np.float32], channels: int, size: tuple[int, int] | None
 ) -> NDArray[np.float32]:
     height, width = size or (0, 0)
@@ -159,10 +120,7 @@ def _shaped(
     return image
 
 
-def _read(path: str | os.PathLike[str], channels: int, root: Path | None) -> NDArray[Any]:
-    file = Path(path) if root is None else root / path
-    if file.suffix.lower() == ".npy":
-        return _read_npy(file)
+def _read_picture(file: Path, channels: int) -> NDArray[Any]:
     try:
         image = decode(file)
     except UnreadableImageError as error:

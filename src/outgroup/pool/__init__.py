@@ -1,4 +1,4 @@
-"""Negatives without end: a collection of images that are none of the classes, kept on disk.
+"""A pool: a collection of images that are of none of the classes, kept on disk.
 
 >>> import tempfile
 >>> import numpy as np
@@ -10,11 +10,10 @@
 
 from __future__ import annotations
 
-from outgroup.pool.incoming import Incoming
 from outgroup.pool.mixing import Mixer, mix
 from outgroup.pool.pool import DEFAULT_BACKBONE, Pool
-from outgroup.pool.records import KEPT, QUARANTINED, Added, Counts, Record, Unreadable
-from outgroup.pool.settings import Settings
+from outgroup.pool.records import KEPT, QUARANTINED, Added, Counts, Incoming, Record, Unreadable
+from outgroup.pool.storage import Settings
 from outgroup.pool.verification import Problem, Verification
 
 __all__ = [

@@ -1,224 +1,179 @@
-"""From a source to the pool: what is new is prepared, embedded and added, in the source's order."""
+"""Add the images of a source to a pool, and embed the images of a pool by another network."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from outgroup.backbones import Backbone
-from outgroup.embeddings import ProgressBar
-from outgroup.errors import InvalidDataError, InvalidParameterError, OutgroupError, PoolError
-from outgroup.pool.batch import Dealt, NewImage
-from outgroup.pool.engines import Engine, Task
-from outgroup.pool.engines.base import Row, Stamped
-from outgroup.pool.incoming import Incoming
-from outgroup.pool.index import Index
-from outgroup.pool.preparing import Prepared, file_stamp, storable
-from outgroup.pool.records import Added, Unreadable
-from outgroup.pool.schema import DUPLICATE, UNREADABLE
-from outgroup.pool.stored_images import StoredForm
-from outgroup.pool.writing import Writer
+from outgroup.embeddings import Embeddings, ProgressBar
+from outgroup.errors import InvalidDataError, OutgroupError, PoolError
+from outgroup.pool.engine import Engine, PreparedImage, Stamped, file_stamp, get_engine, storable
+from outgroup.pool.index import DUPLICATE, UNREADABLE, Index, write_checksums
+from outgroup.pool.records import Added, Incoming, Unreadable
+from outgroup.pool.storage import LayerFiles, Shards, Space, StoredForm, row_checksums, to_half
+from outgroup.pool.writer import Writer, write_error, writer_lock
 
-_LISTED = 100  # unreadable files that are named in the result
+#: Images whose new embeddings are committed together.
+BATCH = 256
 
 
-class Building:
-    """Adds one source to a pool. Used once.
+@dataclass
+class SourceAdder:
+    """Adds one source to a pool, in the order of the source; used once.
 
-    The order of the rows is that of the source, whatever the engine does, and what is committed is
-    always a beginning of it. Memory is bounded: what the engine has in work, and one batch.
-
-    Parameters
-    ----------
-    writer : Writer
-        Entered, and not used by anybody else.
-    index : Index
-        An opening of the index of its own, so that looking up does not wait for a commit.
-    engine : Engine
-        What prepares and embeds.
-    backbone : Backbone
-    form : StoredForm
-        How images are kept.
-    name : str
-        What the source is called in messages.
+    `index` is not the writer's, so that look-ups don't wait for a commit.
     """
 
-    def __init__(
-        self,
-        writer: Writer,
-        index: Index,
-        engine: Engine,
-        backbone: Backbone,
-        form: StoredForm,
-        name: str,
-    ) -> None:
-        self._writer = writer
-        self._index = index
-        self._engine = engine
-        self._task = Task(backbone, form, self._is_known, self._is_new)
-        self._layers = dict(backbone.layers)
-        self._name = name
-        self._added = Added()
-        self._broken: Exception | None = None
-        #: What was found out, in order; an image waits here for its embedding.
-        self._events: deque[NewImage | Dealt] = deque()
-        self._waiting = 0
-        #: Digests of what is not in the index yet, in the order of their rows.
-        self._pending: dict[str, tuple[str, str]] = {}
+    writer: Writer
+    index: Index
+    engine: Engine
+    backbone: Backbone
+    form: StoredForm
+    bar: ProgressBar
+    added: Added = field(default_factory=Added)
+    failure: Exception | None = None
+    #: Sources and origins of digests that are not in the index yet.
+    uncommitted: dict[str, tuple[str, str]] = field(default_factory=dict)
 
-    def run(self, source: Iterable[Incoming], bar: ProgressBar) -> Added:
-        """Add what the source gives.
-
-        Raises
-        ------
-        InvalidDataError
-            If it gives nothing at all.
-        InvalidParameterError
-            If it gives something else than `Incoming`.
-        PoolError
-            If the source breaks off, or the pool can't be written. What was read before is kept.
-        """
+    def run(self, source: Iterable[Incoming], name: str) -> Added:
+        """Add what the source gives; see `Pool.add`."""
         start = time.monotonic()
-        self._bar = bar
-        rows = self._engine.rows(self._incoming(iter(source)), self._task)
-        try:
-            for row in rows:
-                self._take(row)
-            self._note_up_to_the_next_image()
-        except BaseException:  # Ctrl-C too; does nothing after a commit that failed
-            self._writer.commit()
-            raise
-        finally:
-            rows.close()
-        self._writer.commit()
-        self._added.seconds = time.monotonic() - start
-        self._complain()
-        return self._added
-
-    def _complain(self) -> None:
-        error, seen = self._broken, self._added.seen
-        if isinstance(error, OutgroupError):  # it says what to do itself
+        unread = self._unread(iter(source))
+        prepared = self.engine.prepare(unread, self.backbone, self.form, self.index.has)
+        with closing(prepared) as images:
+            try:
+                for image in images:
+                    self._take(image)
+                    self.bar.advance()
+            finally:  # after Ctrl-C too; does nothing after a commit that failed
+                self.writer.commit()
+        self.added.seconds = time.monotonic() - start
+        error, seen = self.failure, self.added.seen
+        if isinstance(error, OutgroupError):
             raise error
         if error is not None:
             raise PoolError(
-                f"{self._name}: it broke off after {seen:,} images ({_text(error)}). What was read "
-                "is kept; doing the same again goes on from there."
+                f"{name}: it broke off after {seen:,} images ({error!r}). What was read is kept; "
+                "running the same again goes on from there."
             ) from error
         if seen == 0:
-            raise InvalidDataError(f"{self._name}: there is no image in it.")
+            raise InvalidDataError(f"{name}: there is no image in it.")
+        return self.added
 
-    def _incoming(self, source: Iterator[Incoming]) -> Iterator[Stamped]:
-        """Yield what the source gives and is not known by its place alone, until it breaks off."""
+    def _unread(self, source: Iterator[Incoming]) -> Iterator[Stamped]:
+        """Yield what the source gives, without files that have not changed since they were read."""
         while True:
             try:
                 incoming = next(source)
             except StopIteration:
                 return
-            except Exception as error:
-                self._broken = error
-                return
-            if not isinstance(incoming, Incoming):
-                self._broken = InvalidParameterError(
-                    "The 'source' parameter must give outgroup.pool.Incoming. Got "
-                    f"{type(incoming).__name__} instead."
-                )
+            except Exception as error:  # raised when everything before it has been added
+                self.failure = error
                 return
             stamp = file_stamp(incoming.image)
-            if stamp is not None and self._is_there(incoming, stamp):
-                self._count_there()
+            place = None
+            if stamp is not None:
+                place = self.index.find_place(storable(incoming.source), storable(incoming.origin))
+            if place is not None and place[0] == stamp and place[1] != UNREADABLE:
+                self.added.there += 1
+                self.bar.advance()
             else:
                 yield incoming, stamp
 
-    def _is_there(self, incoming: Incoming, stamp: str) -> bool:
-        found = self._index.find_place(storable(incoming.source), storable(incoming.origin))
-        return found is not None and found[0] == stamp and found[1] != UNREADABLE
-
-    def _is_known(self, digest: str) -> bool:
-        return self._index.find_digest(digest) is not None
-
-    def _is_new(self, prepared: Prepared) -> bool:
-        """Note what became of an image; say whether it waits for its embedding."""
-        event = self._judge(prepared)
-        if isinstance(event, NewImage):
-            self._pending[event.digest] = (event.source, event.origin)
-            self._events.append(event)
-            self._waiting += 1
-            return True
-        if event is not None and not self._waiting:
-            self._note(event)
-        elif event is not None:
-            self._events.append(event)
-        return False
-
-    def _judge(self, prepared: Prepared) -> NewImage | Dealt | None:
-        """Say whether an image is new; None if it is known to be there."""
+    def _take(self, prepared: PreparedImage) -> None:
         source, origin, stamp = prepared.source, prepared.origin, prepared.stamp
         if prepared.error is not None:
-            return Dealt(source, origin, stamp, UNREADABLE, prepared.error)
-        assert prepared.digest is not None
-        owner = self._pending.get(prepared.digest)
-        if owner is None and (found := self._index.find_digest(prepared.digest)) is not None:
-            owner = found[1:]
-        if owner is None:
-            return prepared.image
-        place = self._index.find_place(source, origin)
-        if place is not None and place[1] != UNREADABLE:
-            if place[0] != stamp:  # touched, but with the same content
-                return Dealt(source, origin, stamp, place[1], known=True)
-        elif owner != (source, origin):
-            return Dealt(source, origin, stamp, DUPLICATE)
-        self._count_there()
-        return None
-
-    def _take(self, row: Row) -> None:
-        """Add the next image with its embedding, after what came before it."""
-        self._note_up_to_the_next_image()
-        image = self._events.popleft()
-        assert isinstance(image, NewImage)
-        self._waiting -= 1
-        if isinstance(row, str):
-            del self._pending[image.digest]
-            self._note(Dealt(image.source, image.origin, image.stamp, UNREADABLE, row))
+            self.writer.note(source, origin, stamp, UNREADABLE, prepared.error)
+            self.added.n_unreadable += 1
+            if len(self.added.unreadable) < 100:
+                self.added.unreadable.append(Unreadable(source, origin, prepared.error))
             return
-        self._added.near_duplicates += self._writer.add(image, self._by_layer(row))
-        self._added.images += 1
-        self._bar.advance()
-        while len(self._pending) > self._writer.uncommitted + self._waiting:
-            del self._pending[next(iter(self._pending))]
-
-    def _by_layer(self, row: npt.NDArray[np.float32]) -> Mapping[str, npt.NDArray[np.float32]]:
-        ends = list(accumulate(self._layers.values()))[:-1]
-        return dict(zip(self._layers, np.split(row, ends), strict=True))
-
-    def _note_up_to_the_next_image(self) -> None:
-        while self._events and isinstance(self._events[0], Dealt):
-            event = self._events.popleft()
-            assert isinstance(event, Dealt)
-            self._note(event)
-
-    def _note(self, dealt: Dealt) -> None:
-        self._writer.note(dealt)
-        if dealt.known:
-            self._added.there += 1
-        elif dealt.outcome == UNREADABLE:
-            self._added.n_unreadable += 1
-            if len(self._added.unreadable) < _LISTED:
-                reason = dealt.reason or ""
-                self._added.unreadable.append(Unreadable(dealt.source, dealt.origin, reason))
+        assert prepared.digest is not None
+        if not self.writer.uncommitted:
+            self.uncommitted.clear()
+        owner = self.uncommitted.get(prepared.digest) or self.index.find_digest(prepared.digest)
+        place = None if owner is None else self.index.find_place(source, origin)
+        if owner is None:
+            assert prepared.image is not None
+            self.uncommitted[prepared.digest] = source, origin
+            self.added.near_duplicates += self.writer.add(prepared.image, prepared.vectors)
+            self.added.images += 1
+        elif place is not None and place[1] != UNREADABLE:
+            if place[0] != stamp:  # a file with a new date and the same content
+                self.writer.note(source, origin, stamp, place[1])
+            self.added.there += 1
+        elif owner != (source, origin):
+            self.writer.note(source, origin, stamp, DUPLICATE)
+            self.added.duplicates += 1
         else:
-            self._added.duplicates += 1
-        self._bar.advance()
-
-    def _count_there(self) -> None:
-        self._added.there += 1
-        self._bar.advance()
+            self.added.there += 1
 
 
-def _text(error: Exception) -> str:
-    text = str(error).rstrip(".")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def reembed(
+    path: Path,
+    index: Index,
+    shards: Shards,
+    network: Backbone,
+    engine: str | Engine = "local",
+    progress: bool | None = None,
+) -> int:
+    """Embed the images that have no embeddings of another network yet; see `Pool.embed`."""
+    files = LayerFiles(path, Space.of(network))
+    with ExitStack() as stack:
+        computes = get_engine(engine)
+        if computes is not engine:
+            stack.enter_context(computes)
+        stack.enter_context(writer_lock(path))
+        begun, n = index.embedded(files.space.namespace), index.count()
+        bar = stack.enter_context(ProgressBar(n - begun, progress))
+        first = begun
+        try:
+            files.recover(first)
+            images = _stored_images(index, shards, first, n)
+            for table in computes.embedder(network).stream(images, chunk=BATCH):
+                _append(index, files, first, table)
+                first += len(table)
+                for _ in range(len(table)):
+                    bar.advance()
+        except OSError as error:
+            raise write_error(path, error) from error
+    return n - begun
+
+
+def _stored_images(index: Index, shards: Shards, first: int, stop: int) -> Iterator[bytes]:
+    """Yield JPEG files; an empty one for an image that is lost and in quarantine."""
+    for begin in range(first, stop, BATCH):
+        rows = range(begin, min(begin + BATCH, stop))
+        for row, place in zip(rows, index.places(rows), strict=True):
+            try:
+                data = shards.read(place)
+            except PoolError:
+                if not len(index.not_kept(row, row + 1)):
+                    raise
+                data = b""
+            yield data
+
+
+def _append(index: Index, files: LayerFiles, first: int, table: Embeddings) -> None:
+    """Write the embeddings of some images; zeros for unreadable ones, which must be quarantined."""
+    unreadable = first + np.flatnonzero(~table.readable)
+    damaged = np.setdiff1d(unreadable, index.not_kept(first, first + len(table)))
+    if len(damaged):
+        raise PoolError(
+            f"Image {damaged[0]} of the pool is damaged. `outgroup pool verify --repair` puts "
+            "damaged images into quarantine; then run the same again."
+        )
+    layers = {
+        name: to_half(np.where(table.readable[:, np.newaxis], values, np.float32(0.0)))
+        for name, values in table.layers.items()
+    }
+    files.append(first, layers)
+    with index.transaction() as connection:
+        write_checksums(connection, files.space, first, row_checksums(layers))
+    files.publish(first + len(table))

@@ -1,61 +1,63 @@
-"""What a pool knows about its images, and what adding to it came to."""
+"""The records of a pool: its images, the counts of its sources, and the result of adding."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
+from operator import add
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-#: States of an image. Only what is kept is learned from; what is in quarantine waits for a verdict.
-KEPT, QUARANTINED = "kept", "quarantined"
-STATES = (KEPT, QUARANTINED)
+from outgroup.errors import InvalidParameterError
+from outgroup.images import ImageSource
 
-#: Numbers of images.
+#: States of an image. Nothing is learned from an image in quarantine.
+KEPT, QUARANTINED = "kept", "quarantined"
+
+#: Row numbers of images.
 Rows = Sequence[int] | npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
+class Incoming:
+    """An image for a pool, not opened yet; it may turn out to be unreadable."""
+
+    image: ImageSource
+    source: str  #: the collection, such as the name of a folder
+    origin: str  #: path or URL, the same each time; ``!MEMBER`` in an archive
+    group: str | None = None  #: images of one group, such as frames of a video, are never split
+
+
+@dataclass(frozen=True)
 class Record:
-    """An image of a pool.
+    """One image of a pool."""
 
-    Parameters
-    ----------
-    row : int
-        Its number, and its row in the embeddings; it never changes.
-    source : str
-        The collection that it is of.
-    origin : str
-        The path or URL where it was found.
-    group : str or None
-        Images of one group belong together and are held out together: the group that the source
-        gave, behind the source's name, and near duplicates, whatever their source. None for an
-        image that belongs to no other.
-    near : int or None
-        The first image in the pool that this one, which came later, is a near duplicate of.
-    width, height : int
-        Of the original, upright.
-    stored_width, stored_height : int
-        Of the image as it is kept.
-    n_bytes : int
-        Of the original: its file, or its pixels if it was no file.
-    digest : str
-        `outgroup.images.content_digest` of the original.
-    fingerprint : int or None
-        The perceptual hash; None for an image without contrast.
-    state : str
-        "kept" or "quarantined".
-    reason : str or None
-        Why it is in quarantine; of one that is kept, what somebody said who looked at it.
-    """
+    row: int  #: its number, and its row in the embeddings; never changes
+    source: str  #: the collection
+    origin: str  #: the path or URL
+    group: str | None  #: images of one group, near duplicates too, belong in the same fold
+    near: int | None  #: the first row of which this is a near duplicate
+    width: int  #: of the original, in pixels, upright
+    height: int
+    stored_width: int  #: of the stored image
+    stored_height: int
+    n_bytes: int  #: of the original
+    digest: str  #: `outgroup.images.content_digest` of the original
+    fingerprint: int | None  #: perceptual hash, 64 bits; None without contrast
+    state: str  #: "kept" or "quarantined"
+    reason: str | None  #: why, if somebody said so
 
-    row: int
+
+@dataclass(frozen=True)
+class NewImage:
+    """An image to be stored; fields as in `Record`, `checksum` is the digest of `jpeg`."""
+
     source: str
     origin: str
     group: str | None
-    near: int | None
     width: int
     height: int
     stored_width: int
@@ -63,45 +65,40 @@ class Record:
     n_bytes: int
     digest: str
     fingerprint: int | None
-    state: str
-    reason: str | None
+    jpeg: bytes
+    checksum: str
+    stamp: str | None = None
+
+    def description(self, row: int) -> bytes:
+        """Return the JSON file that stands beside the image in its shard."""
+        names = ("source", "origin", "group", "width", "height", "n_bytes", "digest")
+        data = {"row": row, **{name: getattr(self, name) for name in names}}
+        data["fingerprint"] = None if self.fingerprint is None else f"{self.fingerprint:016x}"
+        return json.dumps(data).encode()
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How many images a source gave, and what became of them.
-
-    Parameters
-    ----------
-    kept, quarantined : int
-        Images in the pool, by state.
-    near_duplicates : int
-        Images in the pool, of either state, that are nearly the same as an earlier one.
-    duplicates : int
-        Images that are in the pool already, byte for byte or pixel for pixel; not added again.
-    unreadable : int
-        Files that are no image, or a damaged one; not added.
-    """
+    """How many images a source gave, by what became of them."""
 
     kept: int = 0
     quarantined: int = 0
-    near_duplicates: int = 0
-    duplicates: int = 0
-    unreadable: int = 0
+    near_duplicates: int = 0  #: in the pool, of either state
+    duplicates: int = 0  #: exact copies; not added
+    unreadable: int = 0  #: not added
 
     @property
     def images(self) -> int:
-        """Images in the pool."""
+        """Number of images in the pool."""
         return self.kept + self.quarantined
 
     def __add__(self, other: Counts) -> Counts:
-        theirs = asdict(other)
-        return Counts(**{name: n + theirs[name] for name, n in asdict(self).items()})
+        return Counts(*map(add, astuple(self), astuple(other)))
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that could not be added, and why."""
+    """A file that was not added because it can't be decoded, and why."""
 
     source: str
     origin: str
@@ -110,39 +107,32 @@ class Unreadable:
 
 @dataclass
 class Added:
-    """What adding a source came to.
+    """The result of adding a source."""
 
-    Parameters
-    ----------
-    images : int
-        Images that are new in the pool.
-    near_duplicates : int
-        How many of these are nearly the same as an earlier one.
-    duplicates : int
-        Images that were in the pool already, from another place.
-    there : int
-        Images that this very place had given before, as when a run is repeated.
-    n_unreadable : int
-        Files that could not be read.
-    unreadable : list of Unreadable
-        The first of these; `Pool.unreadable` has all.
-    seconds : float
-        How long it took.
-    """
-
-    images: int = 0
-    near_duplicates: int = 0
-    duplicates: int = 0
-    there: int = 0
+    images: int = 0  #: new images in the pool
+    near_duplicates: int = 0  #: of these
+    duplicates: int = 0  #: images that the pool has from another place
+    there: int = 0  #: images that the pool has from the same place
     n_unreadable: int = 0
-    unreadable: list[Unreadable] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)  #: the first hundred
     seconds: float = 0.0
 
     @property
     def seen(self) -> int:
-        """How many images the source gave."""
+        """Number of images that the source gave."""
         return self.images + self.duplicates + self.there + self.n_unreadable
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-able values."""
+        """Return the fields as values for JSON."""
         return asdict(self)
+
+
+def invalid(name: str, must: str, got: object) -> InvalidParameterError:
+    """Return the error for an invalid argument."""
+    return InvalidParameterError(f"Invalid `{name}`: must be {must}, got {got!r}.")
+
+
+def is_whole(value: object, least: int) -> bool:
+    """Tell whether it is a whole number from `least` up, of Python or NumPy."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return whole and value >= least  # type: ignore[operator]

@@ -1,44 +1,38 @@
-"""Which negatives of a pool to learn from: near ones, far ones and synthetic ones."""
+"""Draw negatives from a pool: near the known classes, from every source, and synthetic ones."""
 
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from PIL import Image
 
+from outgroup.data import from_images
+from outgroup.embeddings import Embedder, EmbeddingCache
 from outgroup.errors import DataWarning, InvalidDataError, InvalidParameterError
-from outgroup.pool.far_rows import FarRows
-from outgroup.pool.near_rows import NearRows
+from outgroup.images import ImageSource
+from outgroup.pool.reader import PoolReader
+from outgroup.pool.records import invalid, is_whole
+from outgroup.pool.reservoirs import FarReservoir, NearReservoir
+from outgroup.synthetic import draw as draw_synthetic
 
 NEAR, FAR = "near", "far"
 
 
 class Chunk(NamedTuple):
-    """Some rows of a pool.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (m,), int64
-        Numbers by which the pool knows its rows; each comes once.
-    features : ndarray of shape (m, d), float16 or float32
-        Embeddings.
-    sources : sequence of m str
-        The collection each row is of.
-    quarantined : ndarray of shape (m,), bool, or None
-        Rows that may be of a known class and are not to be drawn.
-    """
+    """Rows of a pool, each once, with their embeddings (m, d) and sources."""
 
     rows: NDArray[np.int64]
     features: NDArray[Any]
     sources: Sequence[str]
-    quarantined: NDArray[np.bool_] | None = None
 
 
-class Counts(NamedTuple):
+class KindCounts(NamedTuple):
     """How many negatives of each kind."""
 
     near: int
@@ -46,74 +40,143 @@ class Counts(NamedTuple):
     synthetic: int
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """Rows that were drawn, each once.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (k,), int64
-        Near ones first, in the order they were chosen, then far ones.
-    why : tuple of k str
-        "near" or "far".
-    missing : int
-        How many fewer than were asked for, because the pool has no more.
-    """
+class Drawn(NamedTuple):
+    """Rows that were drawn, near ones first, why ("near" or "far"), and how many are missing."""
 
     rows: NDArray[np.int64]
     why: tuple[str, ...]
     missing: int
 
 
-def shares(n: int, near: float = 0.5, far: float = 0.4, synthetic: float = 0.1) -> Counts:
-    """Return how many negatives of each kind make up n.
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Negatives drawn from a pool."""
+
+    pool: PoolReader
+    rows: NDArray[np.int64]  #: (k,), near ones first, then far ones
+    why: tuple[str, ...]  #: "near" or "far"
+    synthetic: NDArray[np.uint8] = field(repr=False)  #: (m, 224, 224, 3)
+    missing: int = 0  #: how many fewer than asked for
+
+    def __len__(self) -> int:
+        """Return the number of negatives, synthetic ones included."""
+        return len(self.rows) + len(self.synthetic)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many there are of each kind."""
+        kinds = Counter(self.why)
+        return {NEAR: kinds[NEAR], FAR: kinds[FAR], "synthetic": len(self.synthetic)}
+
+    def images(self) -> list[Image.Image]:
+        """Return all of them as Pillow images, those of the pool first."""
+        return [*self.pool.images(self.rows), *map(Image.fromarray, self.synthetic)]
+
+    def arrays(self) -> list[NDArray[np.uint8]]:
+        """Return all of them as uint8 arrays of shape (height, width, 3), of different sizes."""
+        return [np.asarray(image) for image in self.pool.images(self.rows)] + list(self.synthetic)
+
+
+def sample(
+    pool: PoolReader,
+    n: int,
+    known: ImageSource | Iterable[ImageSource] | None = None,
+    *,
+    near: float | None = None,
+    far: float | None = None,
+    synthetic: float | None = None,
+    exclude: Iterable[str] = (),
+    layer: str = "last",
+    seed: int = 0,
+) -> Sample:
+    """Draw negatives: near the known classes, from every source, and synthetic ones.
+
+    Near ones are not too similar to each other; far ones are uniform by source. Images in
+    quarantine are never drawn.
 
     Parameters
     ----------
     n : int
         How many in all.
-    near, far, synthetic : float
-        Shares; they add up to 1.
-
-    Returns
-    -------
-    Counts
-        What rounding leaves over goes to the largest remainders.
+    known : folder, images, ndarray of shape (k, d), or None
+        Images of the known classes, or their embeddings by the pool's backbone, of `layer`; needed
+        for near ones.
+    near, far, synthetic : float or None
+        Shares, which add up to 1. None for all three: 0.5, 0.4 and 0.1, or without `known` 0, 0.9
+        and 0.1.
+    exclude : iterable of str
+        Sources that are left out.
+    layer : str, default="last"
+        The layer that near is measured by.
+    seed : int, default=0
+        The same seed gives the same negatives of the same pool.
 
     Raises
     ------
     InvalidParameterError
-        If a number is out of range, or the shares don't add up.
+        If an argument is invalid.
+
+    Warns
+    -----
+    DataWarning
+        If the pool has fewer images than are asked for; all of them are drawn then.
 
     Examples
     --------
-    >>> shares(25)
-    Counts(near=13, far=10, synthetic=2)
-    >>> shares(10, near=0.8)
-    Traceback (most recent call last):
-    outgroup.errors.InvalidParameterError: The 'near', 'far' and 'synthetic' parameters must add up
-    to 1. Got 0.8 + 0.4 + 0.1 instead. Give all three.
+    >>> import tempfile
+    >>> from outgroup.pool import Incoming, Pool
+    >>> pool = Pool.create(tempfile.mkdtemp())
+    >>> blank = [np.full((40, 60, 3), grey, np.uint8) for grey in (0, 90, 200)]
+    >>> added = pool.add(Incoming(x, "blank", f"#{i}") for i, x in enumerate(blank))
+    >>> pool.sample(3, near=0, far=2 / 3, synthetic=1 / 3).counts
+    {'near': 0, 'far': 2, 'synthetic': 1}
     """
-    _whole(n=n)
-    given = {"near": near, "far": far, "synthetic": synthetic}
+    if near is None and far is None and synthetic is None:
+        near, far, synthetic = (0.0, 0.9, 0.1) if known is None else (0.5, 0.4, 0.1)
+    counts = shares(n, near or 0.0, far or 0.0, synthetic or 0.0)
+    chunks = pool.chunks(layers=[layer])
+    drawn = draw(
+        (Chunk(rows, features[layer], pool.sources_of(rows)) for rows, features in chunks),
+        _embeddings(pool, known, layer) if counts.near else None,
+        near=counts.near,
+        far=counts.far,
+        seed=seed,
+        exclude=exclude,
+    )
+    made, _ = draw_synthetic(counts.synthetic, seed=seed)
+    return Sample(pool, drawn.rows, drawn.why, made, drawn.missing)
+
+
+def _embeddings(
+    pool: PoolReader, known: ImageSource | Iterable[ImageSource] | None, layer: str
+) -> NDArray[Any] | None:
+    """Return the embeddings of known images, which may be given themselves."""
+    if known is None or (isinstance(known, np.ndarray) and known.ndim == 2):
+        return known
+    embedder = Embedder(pool.network(), cache=EmbeddingCache())
+    embedded = embedder.embed(from_images(known).sources)
+    return embedded.layers[layer][embedded.readable]
+
+
+def shares(n: int, near: float = 0.5, far: float = 0.4, synthetic: float = 0.1) -> KindCounts:
+    """Return how many negatives of each kind make up n; the largest remainders are rounded up."""
+    _check_whole(n=n)
+    given = {NEAR: near, FAR: far, "synthetic": synthetic}
     for name, share in given.items():
         real = isinstance(share, (int, float, np.number)) and not isinstance(share, bool)
         if not real or not 0.0 <= share <= 1.0:
-            raise InvalidParameterError(
-                f"The {name!r} parameter must be a share from 0 to 1. Got {share!r} instead."
-            )
+            raise invalid(name, "a share from 0 to 1", share)
     if abs(sum(given.values()) - 1.0) > 1e-6:
         said = " + ".join(f"{share:g}" for share in given.values())
         raise InvalidParameterError(
-            "The 'near', 'far' and 'synthetic' parameters must add up to 1. "
-            f"Got {said} instead. Give all three."
+            f"Invalid `near`, `far`, `synthetic`: must add up to 1, got {said}. Give all three."
         )
     exact = [round(n * float(share), 6) for share in given.values()]
     counts = [int(part) for part in exact]
     order = sorted(range(3), key=lambda k: counts[k] - exact[k])  # largest remainder first
     for k in order[: n - sum(counts)]:
         counts[k] += 1
-    return Counts(*counts)
+    return KindCounts(*counts)
 
 
 def draw(
@@ -124,63 +187,30 @@ def draw(
     far: int,
     seed: int = 0,
     exclude: Iterable[str] = (),
-    exclude_rows: ArrayLike = (),
 ) -> Drawn:
     """Draw rows of a pool that is read once, in any order and in chunks of any size.
 
-    Far rows are drawn first: each source gives as many as any other, as far as it lasts, and the
-    sample of a source is a uniform one. Near rows are the nearest to any known row among the rest
-    (by the cosine), passed over if they are too much like one that was chosen; see
-    `outgroup.pool.near_rows.spread`. Memory grows with what is drawn and not with the pool.
-
-    Parameters
-    ----------
-    chunks : iterable of Chunk
-        The pool.
-    known : array-like of shape (k, d) or None
-        Embeddings of images of the known classes; needed for near rows.
-    near, far : int
-        How many of each; see `shares`.
-    seed : int, default=0
-        The same seed gives the same rows of the same pool.
-    exclude : iterable of str
-        Sources that are left out.
-    exclude_rows : array-like of int
-        Rows that are left out, beside those in quarantine.
-
-    Returns
-    -------
-    Drawn
-
-    Raises
-    ------
-    InvalidParameterError
-        If an argument can't be used as given.
-    InvalidDataError
-        If chunks don't fit together or to the known rows, or a row comes twice.
-
-    Warns
-    -----
-    DataWarning
-        If the pool has fewer rows than are asked for; all of them are drawn then.
+    Far rows are drawn first, as many of each source as far as the sources last. Near rows are those
+    of the rest with the highest cosine to one of the `known` (k, d), passed over while they are too
+    similar to a chosen one. Memory grows with what is drawn and not with the pool. `DataWarning` if
+    the pool has too few rows; `InvalidDataError` if chunks don't fit together or repeat a row.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> pool = Chunk(np.arange(100), rng.normal(size=(100, 8)), ["web"] * 90 + ["car"] * 10)
     >>> drawn = draw([pool], rng.normal(size=(5, 8)), near=2, far=4)
-    >>> drawn.why
-    ('near', 'near', 'far', 'far', 'far', 'far')
     >>> sorted(pool.sources[row] for row in drawn.rows[2:])
     ['car', 'car', 'web', 'web']
     """
-    _whole(near=near, far=far, seed=seed)
-    left_out = _sources(exclude)
-    gone = _row_numbers(exclude_rows)
-    far_rows = FarRows(far, seed)
-    near_rows = NearRows(near, _known(known), seed) if near else None
+    _check_whole(near=near, far=far, seed=seed)
+    left_out = [] if isinstance(exclude, str) else list(exclude)
+    if isinstance(exclude, str) or not all(isinstance(name, str) for name in left_out):
+        raise invalid("exclude", "a list of names of sources", exclude)
+    far_rows = FarReservoir(far, seed)
+    near_rows = NearReservoir(near, _check_known(known), seed) if near else None
     for chunk in chunks:
-        rows, features, sources = _allowed(chunk, left_out, gone)
+        rows, features, sources = _allowed(chunk, left_out)
         far_rows.add(rows, sources)
         if near_rows is not None and near_rows.add(rows, features):
             near_rows.thin(far_rows.candidates())
@@ -193,7 +223,7 @@ def draw(
     if missing:
         warnings.warn(
             f"The pool has {len(drawn):,} rows that may be drawn, {missing:,} fewer than were "
-            "asked for; all of them were taken. Add images to it, or draw fewer.",
+            "asked for; all of them were drawn. Add images to it, or draw fewer.",
             DataWarning,
             stacklevel=2,
         )
@@ -201,60 +231,34 @@ def draw(
 
 
 def _allowed(
-    chunk: Chunk, left_out: frozenset[str], gone: NDArray[np.int64]
+    chunk: Chunk, left_out: list[str]
 ) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[np.object_]]:
-    """Return rows, features and sources of what may be drawn."""
     rows, features = np.asarray(chunk.rows), np.asarray(chunk.features)
     sources = np.asarray(chunk.sources, dtype=object)
-    hidden = np.zeros(len(rows), bool) if chunk.quarantined is None else chunk.quarantined
-    lengths = [len(rows), len(features), len(sources), len(hidden)]
-    if rows.dtype.kind not in "iu" or len(set(lengths)) > 1:
+    if rows.dtype.kind not in "iu" or not len(rows) == len(features) == len(sources):
         raise InvalidDataError(
-            "A chunk of a pool must hold whole numbers of rows, and as many features, sources and "
-            f"quarantine marks. Got {rows.dtype} and {', '.join(map(str, lengths))}."
+            "A chunk of a pool must hold whole numbers of rows, and as many features and sources. "
+            f"Got {rows.dtype} and {len(rows)}, {len(features)}, {len(sources)}."
         )
     rows = rows.astype(np.int64)
-    allowed = ~np.asarray(hidden, dtype=bool) & ~np.isin(rows, gone)
-    if left_out:
-        allowed &= np.array([source not in left_out for source in sources], dtype=bool)
-    if allowed.all():
+    if not left_out:
         return rows, features, sources
+    allowed = ~np.isin(sources, left_out)
     return rows[allowed], features[allowed], sources[allowed]
 
 
-def _known(known: ArrayLike | None) -> NDArray[Any]:
+def _check_known(known: ArrayLike | None) -> NDArray[Any]:
     array = np.empty((0, 0)) if known is None else np.asarray(known)
     if array.ndim != 2 or not array.size or array.dtype.kind not in "fiu":
         got = "None" if known is None else f"{array.dtype} of shape {array.shape}"
         raise InvalidParameterError(
-            "The 'known' parameter must be embeddings of known images, shape (k, d), where near "
-            f"negatives are drawn. Got {got} instead. Give them, or draw far ones only."
+            "Invalid `known`: must be embeddings of known images, shape (k, d), to draw near "
+            f"negatives, got {got}. Give them, or draw far ones only."
         )
     return array
 
 
-def _sources(exclude: Iterable[str]) -> frozenset[str]:
-    names = [] if isinstance(exclude, str) else list(exclude)
-    if isinstance(exclude, str) or not all(isinstance(name, str) for name in names):
-        raise InvalidParameterError(
-            f"The 'exclude' parameter must be a list of names of sources. Got {exclude!r} instead."
-        )
-    return frozenset(names)
-
-
-def _row_numbers(rows: ArrayLike) -> NDArray[np.int64]:
-    array = np.asarray(rows)
-    if array.size and array.dtype.kind not in "iu":
-        raise InvalidParameterError(
-            f"The 'exclude_rows' parameter must be whole numbers. Got {array.dtype} instead."
-        )
-    return array.astype(np.int64)
-
-
-def _whole(**numbers: object) -> None:
+def _check_whole(**numbers: object) -> None:
     for name, value in numbers.items():
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not whole or value < 0:  # type: ignore[operator]
-            raise InvalidParameterError(
-                f"The {name!r} parameter must be a whole number from 0 up. Got {value!r} instead."
-            )
+        if not is_whole(value, 0):
+            raise invalid(name, "a whole number from 0 up", value)

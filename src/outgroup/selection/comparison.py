@@ -1,235 +1,216 @@
-"""What came out of a comparison, and the choice that it leads to."""
+"""Strategies compared on the user's own data, by unknown images that they have not seen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
-from outgroup.evaluation import Rate
-from outgroup.selection.lineup import DEFAULT
-from outgroup.selection.trade_off import TradeOff
-from outgroup.selection.unknowns import Unknowns, choose, choose_nested
+from outgroup.calibration import Budget, expected_share
+from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
+from outgroup.heads import one_thread
+from outgroup.label_schema import LabelSchema
+from outgroup.selection.resamples import Resamples
+from outgroup.selection.results import Comparison, make_choice
+from outgroup.selection.scenarios import MAX_ROWS, scenarios, thinned
+from outgroup.selection.strategy_run import StrategyRun, run_all
+from outgroup.selection.unknowns import Unknowns
+from outgroup.strategies import AUTO, DEFAULT, FoldedRows, Strategy, choose_strategy
+from outgroup.training_set import TrainingSet
 
+#: All strategies that `compare` measures, from simple to complex. Among equals the first is chosen.
+LINEUP = (
+    "softmax",
+    "softmax:max-logit",
+    "softmax:energy",
+    "detector",
+    "detector:knn",
+    "detector:relative-mahalanobis",
+    "detector:whitened-cosine",
+    "sigmoid-0.95",
+    "sigmoid",
+    "positive-unlabelled",
+    "outlier-exposure",
+    "other-class",
+    "blend",
+    "two-votes",
+    "one-class",
+    "imagenet",
+)
+LABEL_LINEUP = ("sigmoid-0.95", "sigmoid", "blend")
 
-@dataclass(frozen=True)
-class SourceRate:
-    """How many unknown images of one source were given a class.
+#: What "auto" chooses from: few, with parts in common, so that training stays quick.
+AUTO_LINEUP = ("softmax:energy", "detector", "detector:knn", "sigmoid", "blend", "two-votes")
 
-    Parameters
-    ----------
-    kind, source : str
-        See `Unknowns`.
-    accepted : Rate
-        Of the images of this source, as if each were drawn by itself.
-    """
+#: Share of groups among images above which groups are too small to say what a new one does.
+MOSTLY_ALONE = 0.8
 
-    kind: str
-    source: str
-    accepted: Rate
+#: Scenarios computed at a time, at most: each needs memory of its own.
+MAX_THREADS = 4
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        return {"kind": self.kind, "source": self.source, "accepted": self.accepted.to_dict()}
-
-
-@dataclass(frozen=True)
-class StrategyResult:
-    """What one strategy did with images that it had not seen.
-
-    Parameters
-    ----------
-    name : str
-        The strategy.
-    known_rejected : Rate or None
-        Held-out known images (or groups) called other, each by the threshold of the other folds.
-        None if the strategy could not be fitted.
-    known_right : Rate or None
-        Held-out known images that were given their own class.
-    shifted_rejected : Rate or None
-        Known images called other when their whole group is new and the threshold comes from images
-        of known groups: what another camera or site costs. None without groups.
-    sources : tuple of SourceRate
-        Unknown images accepted, by where they are from.
-    accepted : float or None
-        The mean share of them: kinds weigh the same, and sources of a kind.
-    standard_error : float or None
-        Of `accepted`.
-    trade_off : tuple of TradeOff
-        What other thresholds would do, with fewer known images called other and with more.
-    fit_seconds : float
-        Time to cross-fit it, the parts that it shares with other strategies included.
-    ms_per_image : float or None
-        Time to score an image, its embedding not included.
-    problem : str or None
-        Why it could not be fitted.
-    """
-
-    name: str
-    known_rejected: Rate | None = None
-    known_right: Rate | None = None
-    shifted_rejected: Rate | None = None
-    sources: tuple[SourceRate, ...] = ()
-    accepted: float | None = None
-    standard_error: float | None = None
-    trade_off: tuple[TradeOff, ...] = ()
-    fit_seconds: float = 0.0
-    ms_per_image: float | None = None
-    problem: str | None = None
-
-    def of_kind(self, kind: str) -> float | None:
-        """Return the mean share accepted of one kind, sources weighing the same."""
-        shares = [s.accepted.value for s in self.sources if s.kind == kind]
-        return float(np.mean(np.array(shares, dtype=np.float64))) if shares else None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        rates = ("known_rejected", "known_right", "shifted_rejected")
-        found = {name: getattr(self, name) for name in rates}
-        return {
-            "name": self.name,
-            **{name: rate.to_dict() if rate else None for name, rate in found.items()},
-            "accepted": self.accepted,
-            "standard_error": self.standard_error,
-            "sources": [source.to_dict() for source in self.sources],
-            "trade_off": [row.to_dict() for row in self.trade_off],
-            "fit_seconds": self.fit_seconds,
-            "ms_per_image": self.ms_per_image,
-            "problem": self.problem,
-        }
+#: Called with the share of the work that is done, from 0 to 1.
+Progress = Callable[[float], None]
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Which strategy to take, and why.
+def lineup_for(schema: LabelSchema) -> tuple[str, ...]:
+    """Return the names of all strategies for such labels."""
+    return LABEL_LINEUP if schema.is_multi_label else LINEUP
+
+
+def compare_strategies(
+    data: TrainingSet,
+    lineup: Sequence[str] | None = None,
+    *,
+    share: float = DEFAULT_KNOWN_REJECTED,
+    seed: int = 0,
+    max_rows: int = MAX_ROWS,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Measure strategies under one budget by unknown images that none of them has seen.
+
+    Each is cross-fitted in every scenario that the data allow (see `scenarios`), with the threshold
+    above which the same share of new known images is expected, and scores the unknown images. What
+    fitting tunes in the parts of a strategy (regularisation, shrinkage) is tuned once, with all
+    classes known.
 
     Parameters
     ----------
-    name : str
-        The strategy.
-    reason : str
-        A sentence for people.
-    accepted, standard_error : float or None
-        The share of unknown images that is accepted when the choice is made without looking at
-        them: what to expect of the one chosen, without the luck of the winner. None if there was
-        nothing to choose by.
+    lineup : sequence of str or None
+        Names for `choose_strategy`, from simple to complex; None: all there are.
+    share : float, default=0.05
+        Expected share of new known images rejected.
+    max_rows : int
+        With more rows, about so many are drawn.
     """
-
-    name: str
-    reason: str
-    accepted: float | None = None
-    standard_error: float | None = None
+    return compare_and_keep(
+        data, lineup, share=share, seed=seed, max_rows=max_rows, progress=progress
+    )[0]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """All strategies on one data set.
+def compare_and_keep(
+    data: TrainingSet,
+    lineup: Sequence[str] | None = None,
+    *,
+    share: float = DEFAULT_KNOWN_REJECTED,
+    n_folds: int = 5,
+    seed: int = 0,
+    max_rows: int = MAX_ROWS,
+    timed: bool = True,
+    progress: Progress | None = None,
+) -> tuple[Comparison, FoldedRows | None]:
+    """Compare as `compare_strategies`, and keep the cross-fits made on the training rows.
 
-    Parameters
-    ----------
-    results : tuple of StrategyResult
-        In the order of the lineup, from simple to complex.
-    choice : Choice
-        Which to take.
-    share : float
-        Share of new known images that each strategy may be expected to call other.
-    n_compared, n_given : int
-        Training images that were compared on, and that there were.
-    n_unknown : int
-        Times that an unknown image was met.
+    The cross-fits are for `fit_model`; None if that would split the rows into other folds.
     """
-
-    results: tuple[StrategyResult, ...]
-    choice: Choice
-    share: float
-    n_compared: int
-    n_given: int
-    n_unknown: int
-
-    @property
-    def chosen(self) -> StrategyResult | None:
-        """What was measured of the strategy to take; None if it was not in the comparison."""
-        return next((one for one in self.results if one.name == self.choice.name), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-ready values."""
-        return {
-            "chosen": asdict(self.choice),
-            "known_rejected_expected": self.share,
-            "n_compared": self.n_compared,
-            "n_given": self.n_given,
-            "n_unknown": self.n_unknown,
-            "strategies": [result.to_dict() for result in self.results],
-        }
-
-
-def make_choice(
-    names: Sequence[str],
-    accepted: Sequence[NDArray[np.bool_]],
-    unknowns: Unknowns,
-    redrawn: Sequence[NDArray[np.bool_]] | None = None,
-) -> Choice:
-    """Choose by what was accepted of the unknown images.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Strategies, from simple to complex.
-    accepted : sequence of ndarray of shape (n,), bool
-        What each accepted.
-    unknowns : Unknowns
-        The n images.
-    redrawn : sequence of ndarray of shape (n, n_resamples), bool, or None
-        What each would have accepted by thresholds that resampled known images lay. The choice
-        rests on these, so that one odd known image does not make it; None: on `accepted`.
-    """
-    redrawn = accepted if redrawn is None else redrawn
-    if not (len(unknowns) and names):
-        reason = "there was nothing unknown to choose by (fewer than three classes, no negatives)"
-        return Choice(DEFAULT, f"{DEFAULT}: {reason}.")
-    default = names.index(DEFAULT) if DEFAULT in names else None
-    shares = [unknowns.mean(a) for a in accepted]
-    chosen, best, worst = (
-        choose(redrawn, unknowns, default),
-        int(np.argmin(shares)),
-        int(np.argmax(shares)),
+    lineup = lineup_for(data.schema) if lineup is None else lineup
+    some = thinned(data, max_rows, seed)
+    resamples = Resamples(some.known, some.units, seed)
+    runs = {name: StrategyRun(name, some, share, n_folds, resamples) for name in lineup}
+    first, *others = scenarios(some, n_folds, seed)
+    steps = len(others) + 1
+    for j, run in enumerate(runs.values()):
+        run.run_first(first)
+        _tell(progress, (j + 1) / len(runs) / steps)
+    # One thread in each product, as without the pool: the order of a sum must not depend on how
+    # busy the machine is.
+    with ThreadPoolExecutor(min(MAX_THREADS, _cores())) as pool, one_thread():
+        for i, accepted in enumerate(pool.map(partial(run_all, list(runs.values())), others)):
+            for run, answers in zip(runs.values(), accepted, strict=True):
+                run.answers += answers
+            _tell(progress, (i + 2) / steps)
+    mixed = _in_mixed_folds(some, n_folds, seed)
+    if mixed is not None:
+        for run in runs.values():
+            run.run_new_groups(mixed)
+    unknowns = Unknowns.concatenate(scenario.unknowns for scenario in (first, *others))
+    able = [run for run in runs.values() if run.problem is None]
+    # a strategy with a fixed threshold does not keep the share, so it is no candidate
+    able = [run for run in able if run.strategy.fixed_threshold is None] or able
+    comparison = Comparison(
+        results=tuple(run.result(unknowns, timed, data.n_known[0]) for run in runs.values()),
+        choice=make_choice(
+            [run.name for run in able],
+            [run.accepted() for run in able],
+            unknowns,
+            [run.resampled() for run in able],
+        ),
+        share=share,
+        n_compared=len(some.targets),
+        n_given=len(data.targets),
+        n_unknown=len(unknowns),
     )
-    taken = choose_nested(redrawn, unknowns, default)
-    nested = np.array(accepted)[taken, np.arange(len(unknowns))]
-    reason = f"{names[chosen]}: {shares[chosen]:.1%} of unknown images accepted"
-    if chosen != best:
-        reason += f", no worse within the uncertainty than {names[best]} ({shares[best]:.1%})"
-    if worst not in (chosen, best):
-        reason += f"; {names[worst]} {shares[worst]:.1%}"
-    reason = " ".join([f"{reason}.", *_by_kind(names[chosen], accepted[chosen], unknowns)])
-    return Choice(names[chosen], reason, unknowns.mean(nested), unknowns.standard_error(nested))
+    own_folds = first.rows.folds[: len(data.targets)]
+    same = some is data and np.array_equal(own_folds, data.folds(n_folds, seed))
+    return comparison, first.rows if same else None
 
 
-def _by_kind(name: str, accepted: NDArray[np.bool_], unknowns: Unknowns) -> list[str]:
-    """Say what a mean is the mean of: garbage at 0 % makes look-alikes at 40 % look like 20 %."""
-    by_kind: dict[str, dict[str, float]] = {}
-    for rate in source_rates(accepted, unknowns):
-        by_kind.setdefault(rate.kind, {})[rate.source] = rate.accepted.value or 0.0
-    if len(by_kind) < 2:
-        return []
-    parts = []
-    for kind, shares in by_kind.items():
-        most = max(shares, key=lambda source: shares[source])
-        part = f"{kind} {np.mean([*shares.values()]):.1%}"
-        tells = len(shares) > 1 and shares[most] > 0
-        parts.append(f"{part} (most: {most} {shares[most]:.1%})" if tells else part)
-    return [f"{name} by kind: {', '.join(parts)}."]
+def select_strategy(
+    name: str,
+    data: TrainingSet,
+    budget: Budget | None = None,
+    *,
+    head: str | None = None,
+    layers: Sequence[str] | None = None,
+    n_folds: int = 5,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Strategy, Comparison | None, FoldedRows | None]:
+    """Return the strategy of a name, or for "auto" the one that a comparison chooses.
+
+    "auto" is "one-class" for a single class, and "blend" for labels, columns, and a network that
+    was tuned on the classes: leaving a class out makes it no unknown for such a network. All
+    strategies are held to the budget's share of known images.
+
+    Returned are the unfitted strategy, the comparison (None if nothing was compared), and
+    cross-fits for `fit_model` or None.
+    """
+    schema = data.schema
+    if name == AUTO and head is None and layers is None and (data.tuned or not schema.is_single):
+        name = DEFAULT
+    name = settle(name, schema)
+    if name != AUTO or head is not None or layers is not None:
+        return choose_strategy(name, head, layers, labels=schema.is_multi_label), None, None
+    comparison, rows = compare_and_keep(
+        data,
+        AUTO_LINEUP,
+        share=share_of(budget, data),
+        n_folds=n_folds,
+        seed=seed,
+        timed=False,
+        progress=progress,
+    )
+    return choose_strategy(comparison.choice.name), comparison, rows
 
 
-def source_rates(accepted: NDArray[np.bool_], unknowns: Unknowns) -> tuple[SourceRate, ...]:
-    """Count what one strategy accepted, by kind and source."""
-    rates = []
-    for kind in dict.fromkeys(unknowns.kind.tolist()):
-        of_kind = unknowns.kind == kind
-        for source in dict.fromkeys(unknowns.source[of_kind].tolist()):
-            rows = of_kind & (unknowns.source == source)
-            rates.append(SourceRate(kind, source, Rate(int(accepted[rows].sum()), int(rows.sum()))))
-    return tuple(rates)
+def settle(name: str, schema: LabelSchema) -> str:
+    """Return "one-class" for "auto" with a single class, and other names unchanged."""
+    one = schema.is_single and len(schema.class_names) == 1
+    return "one-class" if name == AUTO and one else name
+
+
+def share_of(budget: Budget | None, data: TrainingSet) -> float:
+    """Return the share of known images that strategies are compared at: what a budget leaves."""
+    n, unit = data.n_known
+    return expected_share(budget or Budget(), n, unit)
+
+
+def _tell(progress: Progress | None, share: float) -> None:
+    if progress is not None:
+        progress(share)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _in_mixed_folds(data: TrainingSet, n_folds: int, seed: int) -> FoldedRows | None:
+    """Return the rows in folds that split groups; None if hardly any image shares its group."""
+    units = data.units_of(data.known)
+    if units is None or len(np.unique(units)) > MOSTLY_ALONE * len(units):
+        return None
+    alone = replace(data, groups=None)
+    return FoldedRows(data.features, data.targets, alone.folds(n_folds, seed))

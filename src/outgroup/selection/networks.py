@@ -4,35 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup._component import OTHER
 from outgroup.calibration import HeldOut, expected_threshold
+from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
 from outgroup.model import check_suits
-from outgroup.selection.auto import choose_strategy, settle
-from outgroup.selection.resamples import Resamples
-from outgroup.selection.scenarios import negatives_of
-from outgroup.selection.unknowns import Unknowns, choose
-from outgroup.strategies import FoldedRows
-from outgroup.training_set import TrainingSet, deal, units_in
+from outgroup.selection.comparison import settle
+from outgroup.selection.resamples import N_RESAMPLES, Resamples
+from outgroup.selection.scenarios import MIN_FOLDERS, negatives_of
+from outgroup.selection.unknowns import NEGATIVES, Unknowns, choose
+from outgroup.strategies import FoldedRows, choose_strategy
+from outgroup.training_set import TrainingSet
 
 
 @dataclass(frozen=True)
 class NetworkChoice:
-    """What two networks do to the same images, which neither they nor what reads them have seen.
+    """What a strategy does on two networks to images that neither has learned from.
 
     Parameters
     ----------
-    tuned : bool
-        Whether the tuned one is shown to be better.
     accepted_before, accepted_after : float
-        Share of the negatives that is accepted on the network as it came, and as it was tuned,
-        where as many of the known images are kept; collections weigh the same.
-    n_known, n_others : int
-        Images that were looked at.
+        Share of negatives accepted on the original and the tuned network, with the same share of
+        known images kept; collections have the same weight. With labels, of the labels that an
+        image is known to be without, those given to it.
     """
 
     tuned: bool
@@ -49,75 +46,65 @@ def choose_network(
     *,
     head: str | None = None,
     layers: Sequence[str] | None = None,
-    share: float = 0.05,
+    share: float = DEFAULT_KNOWN_REJECTED,
     n_folds: int = 5,
     seed: int = 0,
 ) -> NetworkChoice:
-    """Say whether a strategy accepts fewer negatives on the tuned network, beyond doubt.
+    """Decide whether a strategy accepts fewer negatives on the tuned network.
 
-    On both networks it learns from all images by cross-fitting, folders of negatives held out
-    whole. Only what tuning has not seen counts: known images of that kind lay both thresholds, and
-    negatives are asked about. The network stays as it came unless the tuned one accepts less with
-    the confidence with which `choose` takes another strategy than the default.
-
-    Parameters
-    ----------
-    before, after : TrainingSet
-        The same images on both networks; those that tuning has not seen are `promised` in `after`,
-        negatives among them.
-    strategy, head, layers
-        As for `select_strategy`; "auto" is the default strategy, which a tuned network gets.
-    share : float, default=0.05
-        Expected share of new known images called other.
-    n_folds, seed : int
-        As for `fit_model`.
-
-    Returns
-    -------
-    NetworkChoice
-
-    Raises
-    ------
-    InvalidParameterError
-        If the strategy can't be had on one of the networks.
+    On both networks it learns from all images by cross-fitting, with folders of negatives held out
+    whole. Only images that tuning has not seen count, those that calibrate in `after`: known ones
+    give both thresholds, and negatives are scored. The tuned network is chosen if it accepts less
+    with the confidence of `choose`. Here "auto" is the default strategy.
     """
-    asked = np.flatnonzero((after.y == OTHER) & after.is_promised)
-    known = (after.y >= 0) & after.is_promised
-    folds = deal(after, n_folds, seed, min_folders=2)
-    resamples = Resamples(known, after.units, seed)
-    unknowns = negatives_of(after, asked, folds)
-    name = settle(strategy, len(after.classes))
-    at_once: list[NDArray[np.bool_]] = []
-    redrawn: list[NDArray[Any]] = []
+    labels = after.schema.is_multi_label
+    counted = after.calibrating
+    known = (after.targets >= 0) & counted[:, np.newaxis]
+    lacks = (after.targets == OTHER) & counted[:, np.newaxis]
+    lacks &= known.any(axis=0)  # a label that no unseen image has can show nothing
+    asked = np.flatnonzero(lacks.any(axis=1))
+    n_known = int(known.any(axis=1).sum())
+    if not len(asked):
+        return NetworkChoice(False, 0.0, 0.0, n_known, 0)
+    folds = after.folds(n_folds, seed, min_folders=2)
+    unknowns = _without_labels(after, asked, folds) if labels else negatives_of(after, asked, folds)
+    name = settle(strategy, after.schema)
+    outputs = np.flatnonzero(known.any(axis=0))
+    resamples = {o: Resamples(known[:, o], after.units, seed) for o in outputs}
+    weights = lacks[asked] / lacks[asked].sum(axis=1, keepdims=True)
+    at_once: list[NDArray[np.float64]] = []
+    resampled: list[NDArray[np.float64]] = []
     for data in (before, after):
-        rows = FoldedRows(data.features, data.y, folds, data.ungrouped)
-        reader = choose_strategy(name, head, layers)
+        rows = FoldedRows(data.features, data.targets, folds, data.ungrouped)
+        reader = choose_strategy(name, head, layers, labels=labels)
         check_suits(reader, data)
-        scores = reader.cross_fit(rows).other_score
-        held_out = HeldOut(scores[known], units_in(after, known))
-        at_once.append(scores[asked] <= expected_threshold(held_out, share)[0])
-        thresholds = resamples.thresholds(scores, known, share)
-        redrawn.append(scores[asked, np.newaxis] <= thresholds)
-    return chosen_by(at_once, redrawn, unknowns, int(known.sum()))
+        scores = reader.cross_fit(rows).other_score.reshape(len(folds), -1)
+        at_once.append(np.zeros(len(asked)))
+        resampled.append(np.zeros((len(asked), N_RESAMPLES)))
+        for o in outputs:
+            own, score = scores[:, o], scores[asked, o]
+            held_out = HeldOut(own[known[:, o]], after.units_of(known[:, o]))
+            threshold = expected_threshold(held_out, share)[0]
+            thresholds = resamples[o].thresholds(own, known[:, o], share)
+            at_once[-1] += weights[:, o] * (score <= threshold)
+            resampled[-1] += weights[:, [o]] * (score[:, np.newaxis] <= thresholds)
+    is_better = choose(resampled, unknowns, default=0) == 1
+    accepted = [unknowns.mean(one) for one in at_once]
+    return NetworkChoice(is_better, accepted[0], accepted[1], n_known, len(unknowns))
 
 
-def chosen_by(
-    accepted: Sequence[NDArray[Any]],
-    redrawn: Sequence[NDArray[Any]],
-    unknowns: Unknowns,
-    n_known: int,
-) -> NetworkChoice:
-    """Choose by what is accepted on the network as it came and on the tuned one, in this order.
-
-    Parameters
-    ----------
-    accepted, redrawn : sequence of two ndarray of shape (n,) and of shape (n, n_resamples)
-        By the thresholds of the known images, and by those that resamples of them lay.
-    unknowns : Unknowns
-        The n images.
-    n_known : int
-        Images that laid the thresholds.
-    """
-    before, after = map(unknowns.mean, accepted)
-    is_better = choose(redrawn, unknowns, default=0) == 1
-    return NetworkChoice(is_better, before, after, n_known, len(unknowns))
+def _without_labels(
+    data: TrainingSet, asked: NDArray[np.int64], folds: NDArray[np.int64]
+) -> Unknowns:
+    """Describe images without some label; groups, and folders of negatives, count as one draw."""
+    clusters = np.arange(len(data.targets)).astype(str) if data.units is None else data.units
+    if data.origins is not None:
+        origins = np.array(data.origins)
+        if len(np.unique(origins[data.negative])) >= MIN_FOLDERS:
+            clusters = np.where(data.negative, origins, clusters)
+    return Unknowns(
+        np.full(len(asked), NEGATIVES),
+        np.full(len(asked), "without a label"),
+        clusters[asked],
+        np.array([f"fold {folds[i]}" for i in asked]),
+    )

@@ -1,4 +1,4 @@
-"""The images that no strategy had seen, and what each strategy's answers to them are worth."""
+"""Unknown images of a comparison, weighted means over them, and the choice of a strategy."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-#: Kinds of unknowns. They teach different things, so each weighs the same, however many images.
+#: Kinds of unknown images; each has the same weight, whatever its number of images.
 LEFT_OUT, NEGATIVES, SYNTHETIC = "left-out classes", "held-out negatives", "synthetic garbage"
 
-#: Confidence, one-sided, with which another strategy must be better than the default to be taken,
+#: One-sided confidence with which another strategy must be better than the default to be chosen,
 #: and a simpler one as good as a better one.
 SHOWN = 0.9
 
-#: A simpler strategy is preferred where it is shown to accept no more than this share in addition,
-#: nor this part of what the better one accepts: half a point is nothing beside twenty, and a lot
-#: beside one.
+#: A simpler strategy is preferred where it is shown to accept at most this share in addition, and
+#: at most this fraction of what the better one accepts.
 NEGLIGIBLE, NEGLIGIBLE_PART = 0.005, 0.1
 
 
 @dataclass(frozen=True)
 class Unknowns:
-    """Unknown images, one entry for each time that all strategies met one unseen.
+    """Unknown images, one entry for each time that all strategies score one unseen.
 
     Parameters
     ----------
@@ -34,10 +33,10 @@ class Unknowns:
         What kind of unknown an image is, and which of that kind: the class that was left out, the
         collection of negatives.
     cluster : ndarray of shape (n,), str
-        Images of one cluster are alike, and count as one draw in an uncertainty: a class that was
-        left out, a folder of negatives.
+        Images of one cluster are alike, and count as one draw in a standard error: a left-out
+        class, a folder of negatives.
     block : ndarray of shape (n,), str
-        What was unseen together, and so can be left out of a choice together.
+        What was held out together, and so can be left out of a choice together.
 
     Examples
     --------
@@ -70,7 +69,7 @@ class Unknowns:
     def weights(self, rows: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
         """Return weights that add up to 1 over the given rows, and are 0 elsewhere.
 
-        Kinds weigh the same, sources of a kind too, and images of a source too.
+        Kinds have the same weight, sources of a kind too, and images of a source too.
         """
         rows = np.ones(len(self), dtype=np.bool_) if rows is None else rows
         weights = np.zeros(len(self))
@@ -87,33 +86,26 @@ class Unknowns:
         """Return the weighted share that was accepted; `accepted` is as in `standard_error`."""
         return float((self.weights(rows) @ accepted).mean())
 
-    def standard_error(self, values: NDArray[Any], rows: NDArray[np.bool_] | None = None) -> float:
+    def standard_error(self, values: NDArray[Any]) -> float:
         """Return the standard error of the weighted mean of `values`, by clusters.
 
-        What is estimated is the share for *new* clusters: of three classes that were left out one
-        has learned about three kinds of unknowns, however many images there are of each. Clusters
-        are drawn within a collection of negatives or a kind of garbage, and within all left-out
-        classes. Few clusters may agree by chance, so it is at least what images drawn one by one
-        would give.
+        It is that of the share for *new* clusters: three left-out classes are three draws, however
+        many images there are of each. Strata are a collection of negatives, a kind of garbage, and
+        all left-out classes. Few clusters may agree by chance, so it is at least the standard error
+        of images drawn one by one.
 
-        Parameters
-        ----------
-        values : ndarray of shape (n,) or (n, n_resamples)
-            Of each image; or of each image by each of several thresholds, which other known images
-            would have laid: the mean over these counts, and their spread is in the error.
-        rows : ndarray of shape (n,), bool, or None
-            Those that count; None: all.
+        Values of shape (n, n_resamples) are of each image at several resampled thresholds: their
+        mean over these counts, and their spread is part of the error.
         """
-        return float(np.sqrt(sum(variance for variance, _ in self._variances(values, rows))))
+        return float(np.sqrt(sum(variance for variance, _ in self._variances(values, None))))
 
     def uncertainty(
         self, values: NDArray[Any], confidence: float, rows: NDArray[np.bool_] | None = None
     ) -> float:
         """Return how far below the weighted mean of `values` the true one may be, one-sided.
 
-        The standard error times a quantile of Student's t, whose degrees of freedom are those of
-        Welch and Satterthwaite: if all that differs is one class of three, that is one standard
-        error of difference whatever its size. `values` are as for `standard_error`.
+        The standard error times a quantile of Student's t with the degrees of freedom of Welch and
+        Satterthwaite. `values` are as for `standard_error`.
 
         References
         ----------
@@ -132,9 +124,8 @@ class Unknowns:
     ) -> float:
         """Return what the weighted mean of `values`, in [-1, 1], is at most, one-sided.
 
-        Where all values are the same, as with two strategies that answer alike, the next one may
-        still differ: with probability `confidence` less than 1 - (1 - confidence)^(1 / n) of them
-        do, about 2 in n. So forty-five images can't show that a strategy is as good as another.
+        Where all n values of a stratum are the same, as with two strategies that answer alike, less
+        than 1 - (1 - confidence)^(1 / n) of new ones differ, with probability `confidence`.
         `values` are as for `standard_error`.
         """
         weights = self.weights(rows)
@@ -149,10 +140,7 @@ class Unknowns:
     def _variances(
         self, values: NDArray[Any], rows: NDArray[np.bool_] | None
     ) -> Iterator[tuple[float, int]]:
-        """Yield the variance that each stratum gives the mean, and of how many clusters it is.
-
-        Then that of the threshold, and by how many resamples it is known.
-        """
+        """Yield the variance from the thresholds, then from each stratum, each with its n."""
         weights = self.weights(rows)
         if values.ndim > 1:
             yield float((weights @ values).var(ddof=1)), values.shape[1]
@@ -170,7 +158,7 @@ class Unknowns:
         for number in np.unique(self._stratum[used]):
             yield used & (self._stratum == number)
 
-    # Numbers in place of names: an uncertainty is asked for a thousand times.
+    # Numbers in place of names, because uncertainties are computed a thousand times.
 
     @cached_property
     def _stratum(self) -> NDArray[np.int64]:
@@ -188,24 +176,14 @@ def choose(
     default: int | None = None,
     rows: NDArray[np.bool_] | None = None,
 ) -> int:
-    """Return which strategy to take.
+    """Return the index of the strategy to take.
 
-    The default stays unless another accepts less, with confidence `SHOWN`. Then the simplest is
-    taken that is shown to be as good: that accepts no more than is negligible in addition, with
-    the same confidence. Where little is known nothing is shown, and simplicity is no argument.
+    The default (None: the strategy that accepts least) is kept unless another accepts less with
+    confidence `SHOWN`. Then the simplest is chosen that is shown, with the same confidence, to
+    accept at most a negligible share more.
 
-    Parameters
-    ----------
-    accepted : sequence of ndarray of shape (n,) or (n, n_resamples), bool or float
-        What each strategy accepted, the simplest strategy first, or which share of all that an
-        image was asked about; by each of several thresholds if it is not to rest on the known
-        images that happened to lay the one.
-    unknowns : Unknowns
-        The n unknown images.
-    default : int or None
-        The strategy to take for lack of evidence; None: the one that accepts least.
-    rows : ndarray of shape (n,), bool, or None
-        Those that may be looked at; None: all.
+    `accepted` has, for each strategy, the simplest first, what it accepted of the n unknown images;
+    with a column for each of several resampled thresholds the choice does not rest on a single one.
     """
     numbers = [a.astype(np.float64) for a in accepted]
     shares = [unknowns.mean(a, rows) for a in numbers]
@@ -223,31 +201,21 @@ def choose(
 def choose_nested(
     accepted: Sequence[NDArray[Any]], unknowns: Unknowns, default: int | None = None
 ) -> NDArray[np.int64]:
-    """Return which strategy answers for each image, chosen without the block that the image is in.
+    """Return which strategy answers for each image, chosen without the block of the image.
 
-    The share that the chosen strategy accepts is too good, because it was chosen for it. Here every
-    image is answered by the strategy that would have been chosen had its block not been there.
-
-    Parameters
-    ----------
-    accepted, unknowns, default
-        As for `choose`.
-
-    Returns
-    -------
-    ndarray of shape (n,), int64
-        Indices of strategies.
+    The share accepted by the chosen strategy is biased low, because it was chosen for it; the share
+    accepted by these strategies is not.
     """
     blocks = np.unique(unknowns.block)
     taken = np.full(len(unknowns), choose(accepted, unknowns, default))
-    for block in blocks if len(blocks) > 1 else ():  # with one there is nothing else to choose by
+    for block in blocks if len(blocks) > 1 else ():  # with one nothing is left to choose by
         rows = unknowns.block == block
         taken[rows] = choose(accepted, unknowns, default, ~rows)
     return taken
 
 
 def _of_sum(parts: NDArray[np.float64]) -> float:
-    """Return the variance of a sum of independent parts, from these; 0 for one part."""
+    """Return the variance of a sum of independent parts, estimated from them; 0 for one part."""
     return float((parts**2).sum()) * len(parts) / max(len(parts) - 1, 1) if len(parts) > 1 else 0.0
 
 

@@ -1,4 +1,4 @@
-"""The backbone's own classes for the user's: nothing is trained, or hardly anything."""
+"""The backbone's own classes in place of a trained head."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from outgroup.detectors.answer_odds import learned_shares, odds
+from outgroup._features import Features
+from outgroup.detectors.answers import learned_shares, odds
 from outgroup.errors import InvalidParameterError
 from outgroup.strategies.base import STRATEGIES, Scores, Strategy
-from outgroup.strategies.features import Features
-from outgroup.strategies.folded import NO_FOLD, FoldedRows
+from outgroup.strategies.cross_fit import NO_FOLD, FoldedRows
 
 
 @STRATEGIES.register("imagenet")
 class ImageNet(Strategy):
-    """Read each class, and everything else, off the answers of the backbone's own classifier.
+    """Read class scores and the other-score off the logits of the backbone's own classifier.
 
-    Which answers belong to a class is said beforehand with `columns`, and then nothing is learned
-    from images: it works without one. Or it is learned from a handful of images of each class: of
-    an answer each class gets the share that Bayes' rule gives it, as `AnswerOdds` describes.
+    Which of its answers mean a class is given as `columns`, and then nothing is learned; or it is
+    learned from a handful of images of each class: of each answer every class gets the share that
+    Bayes' rule gives it, as in `AnswerOdds`.
 
-    The score of a class is the probability that its answers hold together, in [0, 1]; what is
-    missing to 1 is everything else. The other-score is the logarithm of the odds of everything else
-    against all classes: above 0 the classes hold less than half of the probability.
+    The score of a class is the total probability of its answers, in [0, 1]. The other-score is the
+    log odds of all other answers against those of the classes: above 0 the classes have less than
+    half of the probability.
 
     Parameters
     ----------
@@ -34,26 +34,10 @@ class ImageNet(Strategy):
     n_answers : int or None
         The number of all columns; to be given with `columns`.
 
-    Raises
-    ------
-    InvalidParameterError
-        If a class has no column, two classes have the same one, none is left for everything else,
-        or there is no such column.
-
     References
     ----------
     D. Hendrycks et al., Scaling Out-of-Distribution Detection for Real-World Settings, ICML 2022,
     compare the whole softmax of a network with that of known images.
-
-    Examples
-    --------
-    >>> strategy = ImageNet(columns=[[0], [1, 2]], n_answers=4)
-    >>> answers = {"logits": np.log([[0.7, 0.1, 0.1, 0.1], [0.0001, 0.0001, 0.0001, 0.9997]])}
-    >>> strategy.score(answers).class_scores.round(2)
-    array([[0.7, 0.2],
-           [0. , 0. ]])
-    >>> strategy.score(answers).other_score.round(1)
-    array([-2.2,  8.1])
     """
 
     name = "imagenet"
@@ -64,7 +48,7 @@ class ImageNet(Strategy):
     parameters = ("columns", "n_answers")
     arrays = ("shares",)
 
-    #: The threshold where no image has calibrated one: the classes hold half of the probability.
+    #: The threshold where no image has calibrated one.
     uncalibrated_threshold = 0.0
 
     def __init__(
@@ -82,7 +66,7 @@ class ImageNet(Strategy):
         return self.columns is None
 
     def cross_fit(self, rows: FoldedRows) -> Scores:
-        """See `Strategy.cross_fit`; where nothing is learned, no row is one that was learned."""
+        """See `Strategy.cross_fit`; where nothing is learned, this is `score`."""
         logits = rows.features["logits"]
         if not self.learns:
             return self.score(rows.features)
@@ -111,8 +95,8 @@ def _given_shares(columns: list[list[int]], n_answers: int | None) -> NDArray[np
     right = isinstance(n_answers, int) and all(columns) and len(flat) == len(set(flat))
     if not (right and flat and min(flat) >= 0 and max(flat) < n_answers > len(flat)):  # type: ignore[operator]
         raise InvalidParameterError(
-            "The 'columns' parameter must name different columns of the logits for each class, "
-            f"fewer than all {n_answers}. Got {columns!r} instead."
+            "Invalid `columns`: must name different columns of the logits for each class, fewer "
+            f"than all {n_answers}, got {columns!r}."
         )
     shares = np.zeros((len(columns), int(n_answers or 0)))
     for k, group in enumerate(columns):

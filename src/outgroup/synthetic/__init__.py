@@ -1,11 +1,14 @@
-"""Negatives that are made, not collected: garbage that any image classifier should refuse."""
+"""Synthetic negatives: generated images that any image classifier should reject."""
 
 from outgroup.synthetic.base import GENERATORS, Generator, draw, made_from_nothing
-from outgroup.synthetic.crops import inverted_crops
-from outgroup.synthetic.gradients import random_gradients
-from outgroup.synthetic.noise import SPECTRA, random_noise
-from outgroup.synthetic.patches import shuffled_patches
-from outgroup.synthetic.squares import random_squares
+from outgroup.synthetic.generators import (
+    SPECTRA,
+    inverted_crops,
+    random_gradients,
+    random_noise,
+    random_squares,
+    shuffled_patches,
+)
 
 __all__ = [
     "GENERATORS",

@@ -1,50 +1,37 @@
-"""What every generator of synthetic negatives is, and the registry of them."""
+"""The interface of a generator of synthetic negatives, and what all generators share."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from outgroup._registry import Registry
 from outgroup.errors import InvalidParameterError
-from outgroup.synthetic._checks import whole_numbers
 
 Images = NDArray[np.uint8]
 
 
 class Generator(ABC):
-    """Makes images that are none of anybody's classes."""
+    """Draw images that belong to none of the classes."""
 
     name: ClassVar[str]
     summary: ClassVar[str]
     reference: ClassVar[str] = ""
-    #: Whether it makes them out of the user's own images.
+    #: Whether it makes them from the user's images.
     needs_images: ClassVar[bool] = False
 
     @abstractmethod
     def draw(
         self, n: int, size: int = 224, *, images: Images | None = None, seed: int = 0
     ) -> Images:
-        """Draw images.
+        """Draw `n` square images, (n, size, size, 3), uint8.
 
-        Parameters
-        ----------
-        n : int
-            How many.
-        size : int, default=224
-            Side in pixels.
-        images : ndarray of shape (m, height, width, 3), uint8, or None
-            The user's images, no side under `size`; only for those with `needs_images`.
-        seed : int, default=0
-            Seed of the drawing; the first images are the same for any `n`.
-
-        Returns
-        -------
-        ndarray of shape (n, size, size, 3), uint8
+        The first images of a seed do not depend on `n`. `images`, (m, height, width, 3), are the
+        user's, no side below `size`; read if `needs_images`.
         """
 
 
@@ -52,13 +39,7 @@ GENERATORS: Registry[Generator] = Registry("generator", "outgroup.synthetic")
 
 
 def made_from_nothing() -> list[str]:
-    """Return the names of the generators that need no images, sorted.
-
-    Examples
-    --------
-    >>> made_from_nothing()
-    ['gradients', 'noise', 'squares']
-    """
+    """Return the names of the generators that need no images, sorted."""
     return [name for name, cls in GENERATORS if not cls.needs_images]
 
 
@@ -70,51 +51,59 @@ def draw(
     images: Images | None = None,
     seed: int = 0,
 ) -> tuple[Images, list[str]]:
-    """Draw images of several kinds, which take turns.
+    """Draw images of several kinds in turn; return them, (n, size, size, 3), and the kind of each.
 
-    Parameters
-    ----------
-    n : int
-        How many images in all.
-    size : int, default=224
-        Side in pixels.
-    kinds : sequence of str or None
-        Names of generators; None: those that need no images. What is made of the known images is
-        still known to a network that has learned from photographs, and as negatives it does
-        harm: with them look-alikes are taken for a known class more often, see docs/negatives.md.
-    images : ndarray of shape (m, height, width, 3), uint8, or None
-        The user's images, for the kinds that are made out of them; no side under `size`.
-    seed : int, default=0
-        Seed of the drawing; the first images are the same for any `n`.
-
-    Returns
-    -------
-    drawn : ndarray of shape (n, size, size, 3), uint8
-    names : list of str
-        The kind of each.
-
-    Raises
-    ------
-    InvalidParameterError
-        If a number is out of range, or a kind is unknown or needs images and there are none.
-
-    Examples
-    --------
-    >>> drawn, names = draw(4, size=16)
-    >>> drawn.shape, names
-    ((4, 16, 16, 3), ['gradients', 'noise', 'squares', 'gradients'])
+    None as `kinds` is all that need no images: to a network trained on photographs, an image made
+    from a known image still looks known, so as a negative it does harm. Other kinds are made from
+    `images`.
     """
     whole_numbers(n=(n, 0), size=(size, 1), seed=(seed, 0))
     if kinds is None:
         kinds = made_from_nothing()
     if isinstance(kinds, str) or not kinds:
         raise InvalidParameterError(
-            f"The 'kinds' parameter must be a list of names of generators. Got {kinds!r} instead."
+            f"Invalid `kinds`: must be a list of names of generators, got {kinds!r}."
         )
     generators = [GENERATORS.get(kind)() for kind in kinds]
     drawn = np.empty((n, size, size, 3), dtype=np.uint8)
     for i, generator in enumerate(generators):
-        given: dict[str, Any] = {"images": images} if generator.needs_images else {}
         turns = len(range(i, n, len(generators)))
-        drawn[i :: len(generators)] = generator.draw(turns, size, seed=seed, **given)
+        drawn[i :: len(generators)] = generator.draw(turns, size, images=images, seed=seed)
     return drawn, [kinds[i % len(kinds)] for i in range(n)]
+
+
+class Stream:
+    """A stream of random bytes that is the same on every machine.
+
+    Every image takes the same number of bytes, whether images are drawn at once or one by one.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._bits = np.random.SFC64(seed)
+
+    def take(self, n: int, each: int) -> NDArray[np.uint8]:
+        """Return (n, each) bytes."""
+        words = -(-each // 8)
+        raw = self._bits.random_raw(n * words).astype("<u8", copy=False)
+        return raw.view(np.uint8).reshape(n, 8 * words)[:, :each]
+
+    def numbers(self, n: int, each: int) -> NDArray[np.float64]:
+        """Return (n, each) numbers in [0, 1)."""
+        words = self._bits.random_raw(n * each).reshape(n, each)
+        return (words >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def blocks(n: int, most: int) -> Iterator[slice]:
+    """Yield slices of at most `most` that cover ``range(n)``."""
+    for start in range(0, n, most):
+        yield slice(start, min(start + most, n))
+
+
+def whole_numbers(**numbers: tuple[object, int]) -> None:
+    """Raise unless each value, given with its least value, is a whole number."""
+    for name, (value, least) in numbers.items():
+        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+        if not whole or value < least:  # type: ignore[operator]
+            raise InvalidParameterError(
+                f"Invalid `{name}`: must be a whole number from {least} up, got {value!r}."
+            )

@@ -15,8 +15,7 @@ from outgroup.errors import (
     MissingExtraError,
     PoolSourceError,
 )
-from outgroup.pool.named import SETS, overlaps
-from outgroup.pool.named_sets import NON_COMMERCIAL, UNCLEAR
+from outgroup.pool.image_sets import SETS, overlaps
 from outgroup.pool.sources import open_source
 
 hub = pytest.importorskip("huggingface_hub", reason="extra hub is not installed")
@@ -81,7 +80,7 @@ def test_shards_on_the_hub(repositories: Path, make_tar, png: PNG) -> None:
     assert [i.image for i in open_source("hf://datasets/a/wds/*.png")] == [png(2)]
 
 
-def test_path_in_a_table_of_the_hub_is_no_local_file(repositories: Path) -> None:
+def test_path_in_a_table_of_the_hub_is_never_read_from_this_machine(repositories: Path) -> None:
     path = repositories / "datasets/a/b/0.parquet"
     path.parent.mkdir(parents=True)
     cells = pa.array([{"bytes": None, "path": "/etc/hostname"}], IMAGE)
@@ -90,7 +89,7 @@ def test_path_in_a_table_of_the_hub_is_no_local_file(repositories: Path) -> None
         list(open_source("hf://datasets/a/b/0.parquet"))
 
 
-def test_nothing_is_read_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_does_not_use_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise AssertionError("the network was used")
 
@@ -98,18 +97,18 @@ def test_nothing_is_read_before_it_is_asked_for(monkeypatch: pytest.MonkeyPatch)
     assert open_source("hf:food101").length() == 101_000
 
 
-def test_what_is_not_there_is_an_error(repositories: Path) -> None:
-    with pytest.raises(InvalidParameterError, match="There are none at 'hf://datasets/a/b/x"):
+def test_missing_files_are_an_error(repositories: Path) -> None:
+    with pytest.raises(InvalidParameterError, match="there are no files at 'hf://datasets/a/b/x"):
         list(open_source("hf://datasets/a/b/x-*.parquet"))
 
 
 @pytest.mark.parametrize("spec", ["hf://models/a/b", "hf://datasets/a", "hf://"])
-def test_other_places_are_refused(spec: str) -> None:
+def test_other_locations_on_the_hub_are_refused(spec: str) -> None:
     with pytest.raises(InvalidParameterError, match="hf://datasets/OWNER/NAME"):
         open_source(spec)
 
 
-def test_network_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_failure_is_an_error_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     class Offline:
         def glob(self, path: str) -> list[str]:
             raise ConnectionError("no route to host")
@@ -119,7 +118,7 @@ def test_network_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         list(open_source("hf:dtd"))
 
 
-def test_network_that_breaks_off_is_told(repositories: Path, png: PNG, monkeypatch) -> None:
+def test_file_that_breaks_off_costs_that_file(repositories: Path, png: PNG, monkeypatch) -> None:
     write(repositories / "datasets/tanganke/dtd/data/test-0.parquet", [png(1)])
     write(repositories / "datasets/tanganke/dtd/data/train-0.parquet", [png(2)])
     system = hub.HfFileSystem()
@@ -139,14 +138,14 @@ def test_network_that_breaks_off_is_told(repositories: Path, png: PNG, monkeypat
     assert [i.image for i in read] == [png(2)]
 
 
-def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_for_the_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(MissingExtraError, match=r'pip install "outgroup\[hub\]"'):
         open_source("hf:food101")
 
 
 @pytest.mark.parametrize("one", SETS, ids=lambda one: one.name)
-def test_each_named_set_is_read_from_files_of_its_layout(
+def test_each_image_set_is_read_from_files_of_its_layout(
     repositories: Path, png: PNG, one: Any
 ) -> None:
     folder = repositories / "datasets" / one.repository / one.files.rpartition("/")[0]
@@ -159,7 +158,7 @@ def test_each_named_set_is_read_from_files_of_its_layout(
     assert source.length() == one.images
 
 
-def test_table_of_named_sets_is_complete() -> None:
+def test_list_of_image_sets_is_complete() -> None:
     assert [one.name for one in SETS] == sorted({one.name for one in SETS})
     for one in SETS:
         assert one.images > 1000
@@ -167,11 +166,12 @@ def test_table_of_named_sets_is_complete() -> None:
         assert one.homepage.startswith("https://")
         assert one.seen
         assert one.classes
-        if one.terms in (NON_COMMERCIAL, UNCLEAR):
+        assert all(isinstance(word, str) for word in (*one.classes, *one.splits, *one.seen))
+        if one.terms in ("non-commercial", "unclear"):
             assert one.terms_and_licence.startswith(f"{one.terms}: ")
 
 
-def test_unknown_name_is_an_error_with_a_hint() -> None:
+def test_error_for_an_unknown_name_has_a_hint() -> None:
     with pytest.raises(InvalidParameterError, match="Did you mean 'hf:tiny-imagenet'"):
         open_source("hf:tiny-imagnet")
     with pytest.raises(InvalidParameterError, match="hf://datasets/ethz/food101"):
@@ -187,5 +187,5 @@ def test_unknown_name_is_an_error_with_a_hint() -> None:
         ([], ()),
     ],
 )
-def test_overlaps_of_classes(classes: list[str], found: tuple[str, ...]) -> None:
+def test_overlaps_of_an_image_set_with_classes(classes: list[str], found: tuple[str, ...]) -> None:
     assert overlaps("oxford-pets", classes) == found
