@@ -35,12 +35,13 @@ from outgroup.predictions import Predictions
 
 if TYPE_CHECKING:  # predicting does without
     from outgroup.classifier.row_comparison import Ablation
-    from outgroup.data.frames import Frame
+    from outgroup.data.tables import DataFrameLike
     from outgroup.evaluation import Evaluation
 
 #: Rows: a DataFrame, columns by name, a list of records, or the path of a JSON or CSV file.
 RowData: TypeAlias = (
-    "str | os.PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]] | Frame | RowTable"
+    "str | os.PathLike[str] | Mapping[str, Any] | Sequence[Mapping[str, Any]]"
+    " | DataFrameLike | RowTable"
 )
 UnknownRows: TypeAlias = "Mapping[str, RowData] | Sequence[RowData]"
 
