@@ -94,8 +94,7 @@ def centre_and_scale(values: Array) -> Array:
     values = values[np.isfinite(values)]
     if not len(values):
         return np.array([0.0, 1.0])
-    centre = np.median(values)
-    deviation = np.median(np.abs(values - centre))
+    centre, deviation = median_and_mad(values)
     return np.array([centre, deviation if deviation > 1e-9 * abs(centre) else 1.0])
 
 

@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from outgroup._text import printable
 from outgroup.errors import InvalidParameterError, MissingExtraError
-from outgroup.report import printable
 from outgroup.report.plots import (
     BINS,
     KNOWN_COLOUR,

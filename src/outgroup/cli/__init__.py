@@ -12,8 +12,9 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from outgroup import __version__
+from outgroup._text import printable
 from outgroup.cli import compare, demo, evaluate, lists, pool_commands, pool_mining, predict, train
-from outgroup.cli.output import FAILED, INTERRUPTED, USAGE, errors, printable
+from outgroup.cli.output import FAILED, INTERRUPTED, USAGE, errors
 from outgroup.errors import DataWarning, InvalidParameterError, OutgroupError
 
 

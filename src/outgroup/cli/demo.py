@@ -242,7 +242,7 @@ def demo(
         f"A softmax with the threshold 0.95 rejects {_percent(strict.rejected.value)} of the known "
         f"digits and accepts {_percent(strict.accepted[worst].value)} of the {worst}; outgroup "
         f"rejects {_percent(ours.rejected.value)} and accepts "
-        f"{_percent(ours.accepted[worst].value)}."
+        f"{_percent(ours.accepted[worst].value)} of them."
     )
     console.print(f"\n{result.certificate}\n")
     console.print(f"Model:   {result.model}", soft_wrap=True)

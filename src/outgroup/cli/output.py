@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from outgroup._text import printable
+
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod
 
@@ -80,15 +82,6 @@ def print_saved(out: Path, then: str) -> None:
     console, size = results(), out.stat().st_size / 1e6
     console.print(f"\nSaved {out} ({size:.1f} MB).", soft_wrap=True)
     console.print(f"Now: outgroup predict {shlex.quote(str(out))} {then}", soft_wrap=True)
-
-
-def printable(text: str) -> str:
-    r"""Return text that is safe to print: a file name may hold line breaks and bytes of any kind.
-
-    >>> printable("caf\udce9\n\x1b[31m.jpg")
-    'caf???[31m.jpg'
-    """
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def file_dicts(files: Iterable[Skipped]) -> list[dict[str, str]]:

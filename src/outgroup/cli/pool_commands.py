@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from outgroup._text import printable
 from outgroup.cli import options
 from outgroup.cli.output import (
     FAILED,
@@ -17,7 +18,6 @@ from outgroup.cli.output import (
     errors,
     print_json,
     print_table,
-    printable,
     results,
     tell_files,
 )

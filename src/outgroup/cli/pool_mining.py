@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from outgroup._text import printable
 from outgroup.cli import options
 from outgroup.cli.output import (
     FAILED,
@@ -21,7 +22,6 @@ from outgroup.cli.output import (
     print_json,
     print_saved,
     print_table,
-    printable,
     results,
     write_suspects_page,
 )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from outgroup._text import printable
 from outgroup.cli import options
-from outgroup.cli.output import UNREADABLE, errors, printable, tell_files
+from outgroup.cli.output import UNREADABLE, errors, tell_files
 
 if TYPE_CHECKING:
     from outgroup.images import ImageSource

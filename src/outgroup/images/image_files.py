@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from outgroup._text import printable
 from outgroup.errors import InvalidParameterError, UnreadableImageError
 
 #: A path or the image itself.
@@ -108,9 +109,8 @@ def _read_regular_file(path: str) -> bytes:
 
 def one_line(text: str) -> str:
     """Return text as a short printable line."""
-    printable = "".join(char if char.isprintable() else "?" for char in text)
-    short = len(printable) <= LONGEST_REASON
-    return printable if short else printable[: LONGEST_REASON - 1] + "…"
+    line = printable(text)
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
 
 
 class ImageFormat(NamedTuple):

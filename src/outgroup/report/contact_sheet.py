@@ -12,10 +12,10 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from outgroup._files import write_whole
+from outgroup._text import printable
 from outgroup.errors import InvalidParameterError
 from outgroup.pool.reader import PoolReader
 from outgroup.pool.records import Counts
-from outgroup.report import printable
 from outgroup.report.pages import picture, render
 
 SUFFIXES = (".jpg", ".jpeg", ".html")

@@ -15,12 +15,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from outgroup._text import printable
 from outgroup.calibration.certificate import percent
 from outgroup.contamination import Suspect
 from outgroup.errors import PoolError, UnreadableImageError
 from outgroup.images import ImageSource, decode
 from outgroup.predictions import Neighbour
-from outgroup.report import printable
 
 #: Largest number of suspects on a page, as a browser holds all their pictures.
 LIMIT = 500

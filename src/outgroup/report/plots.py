@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from outgroup._files import write_whole
+from outgroup._text import printable
 from outgroup.errors import InvalidParameterError, MissingExtraError
-from outgroup.report import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +11,7 @@ import numpy as np
 
 from outgroup.calibration import Budget, expected_share
 from outgroup.calibration.budget import DEFAULT_KNOWN_REJECTED
+from outgroup.embeddings import usable_cores
 from outgroup.heads import one_thread
 from outgroup.label_schema import LabelSchema
 from outgroup.selection.resamples import Resamples
@@ -117,7 +117,7 @@ def compare_and_keep(
         _tell(progress, (j + 1) / len(runs) / steps)
     # One thread in each product, as without the pool: the order of a sum must not depend on how
     # busy the machine is.
-    with ThreadPoolExecutor(min(MAX_THREADS, _cores())) as pool, one_thread():
+    with ThreadPoolExecutor(min(MAX_THREADS, usable_cores())) as pool, one_thread():
         for i, accepted in enumerate(pool.map(partial(run_all, list(runs.values())), others)):
             for run, answers in zip(runs.values(), accepted, strict=True):
                 run.answers += answers
@@ -201,10 +201,6 @@ def share_of(budget: Budget | None, data: TrainingSet) -> float:
 def _tell(progress: Progress | None, share: float) -> None:
     if progress is not None:
         progress(share)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_mixed_folds(data: TrainingSet, n_folds: int, seed: int) -> FoldedRows | None:

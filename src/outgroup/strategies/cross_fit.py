@@ -71,10 +71,6 @@ class FoldedRows:
         """Whether there are negatives to learn from."""
         return bool((self.targets == OTHER).all(axis=1).any())
 
-    def without_others(self) -> NDArray[np.int64]:
-        """Return `y` with the negatives unseen."""
-        return np.where(self.y == OTHER, UNSEEN, self.y)
-
     def logits(
         self,
         head: Head,

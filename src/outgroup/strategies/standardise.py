@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from outgroup._numeric import median_and_mad
 from outgroup.errors import InvalidParameterError
 
 #: Images that a class needs for its own centre to weigh as much as that of all known images, and
@@ -23,8 +24,7 @@ def centre_and_tail_scale(scores: NDArray[np.float64]) -> tuple[float, float]:
     The tail scale is the deviation of a normal distribution with the same 90 % quantile: without it
     a score with a heavy upper tail would dominate a sum. A scale of 0 becomes 1.
     """
-    centre = float(np.median(scores))
-    deviation = float(np.median(np.abs(scores - centre)))
+    centre, deviation = map(float, median_and_mad(scores))
     tail = float(np.quantile(scores, 0.9)) - centre
     return centre, max(deviation, tail / UPPER_DECILE) or 1.0
 
