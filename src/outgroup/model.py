@@ -173,7 +173,7 @@ def fit_model(
     strategies = (strategy,) if isinstance(strategy, Strategy) else tuple(strategy)
     n, n_outputs = len(data.targets), len(schema.outputs)
     class_scores = np.full((n, len(schema.class_names)), np.nan)
-    margins = np.full((n, n_outputs), np.inf)
+    other_scores = np.full((n, n_outputs), np.inf)
     thresholds, certificates = np.zeros(n_outputs), []
     for outputs, one in zip(schema.parts, strategies, strict=True):
         first = schema.outputs[outputs[0]]
@@ -184,14 +184,11 @@ def fit_model(
         except OutgroupError as error:
             raise (in_column(error, column) if column else error) from error
         class_scores[np.ix_(where, np.array(class_columns(schema, outputs)))] = part.class_scores
-        margins[np.ix_(where, np.array(outputs))] = part.other_scores - part.thresholds
+        other_scores[np.ix_(where, np.array(outputs))] = part.other_scores
         thresholds[list(outputs)] = part.thresholds
         certificates.append(_of_column(part.certificate, column) if column else part.certificate)
-    threshold = 0.0
-    if schema.is_single:
-        threshold, thresholds = float(thresholds[0]), np.zeros(1)
-    held_out = margins.min(axis=1)
-    held_out = part.other_scores[:, 0] if schema.is_single else held_out
+    threshold, offsets = _threshold_and_offsets(schema, thresholds)
+    held_out = (other_scores - offsets).min(axis=1)
     counted = data.known & data.calibrating
     reasons = learn_reasons(
         schema,
@@ -207,7 +204,7 @@ def fit_model(
         schema=schema,
         strategies=strategies,
         threshold=threshold,
-        offsets=thresholds,
+        offsets=offsets,
         certificate=_joined(certificates),
         known_scores=held_out[counted],
         other_scores=held_out[data.negative],
@@ -294,9 +291,7 @@ def calibrated_model(
         )
     scores = strategy.score(data.features).other_score.reshape(len(data.targets), -1)
     thresholds, certificate = calibrate(data, scores, budget, method="held-out", what=what)
-    threshold, offsets = 0.0, thresholds
-    if data.schema.is_single:
-        threshold, offsets = float(thresholds[0]), np.zeros(1)
+    threshold, offsets = _threshold_and_offsets(data.schema, thresholds)
     held_out = (scores - offsets).min(axis=1)
     return Model(
         data.schema,
@@ -307,6 +302,14 @@ def calibrated_model(
         held_out[data.known],
         held_out[data.negative],
     )
+
+
+def _threshold_and_offsets(
+    schema: LabelSchema, thresholds: NDArray[np.float64]
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the threshold of a single output; several have 0, and an offset each."""
+    single = schema.is_single
+    return (float(thresholds[0]), np.zeros(1)) if single else (0.0, thresholds)
 
 
 def check_suits(strategy: Strategy, data: TrainingSet) -> None:
